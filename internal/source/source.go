@@ -140,7 +140,9 @@ type Severity string
 const (
 	OK   Severity = "ok"
 	Warn Severity = "warn" // weir can run; somebody should know
-	Stop Severity = "stop" // weir will not run
+	// Consent is something that our being there can do to production and that cannot be avoided: weir will not run unless the configuration accepts its code.
+	Consent Severity = "consent"
+	Stop    Severity = "stop" // weir will not run
 )
 
 // Finding is one line of weir check.
