@@ -1,5 +1,12 @@
 // Package policy owns the policy: what may cross, column by column, and in what form; its classes, the treatments each class admits,
-// its comparison with an earlier one and its hash.
+// its comparison with an earlier one and its hash; what a review of it shows; what a first proposal of one looks like.
+//
+// Decisions that the file format leaves to this package:
+//   - A column without treat is held back, as if it said drop.
+//   - A table says its access itself; there is no default.
+//   - A column may say access: metrics in a table that is open to SQL: this one column is then kept from SQL. The other way round is refused.
+//   - A table may name a purpose (metrics), an exploration, both or, when nothing of it crosses, neither.
+//   - The hash of a policy is of everything that it says; the hash of a table is of what decides the copy of that table alone.
 //
 // It will not read files, clocks or databases: it is given bytes and schemas and returns decisions.
 package policy
