@@ -114,3 +114,23 @@ func ExitCode(err error) int {
 		return ExitFailed
 	}
 }
+
+// String names the kind in lower case.
+func (k Kind) String() string {
+	switch k {
+	case Usage:
+		return "usage"
+	case Invalid:
+		return "invalid"
+	case NotFound:
+		return "not found"
+	case Unavailable:
+		return "unavailable"
+	case Found:
+		return "found"
+	case Refused:
+		return "refused"
+	case Internal:
+	}
+	return "internal"
+}

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"time"
+	_ "time/tzdata" // a machine without the time zone database truncates alike
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"

@@ -1,0 +1,222 @@
+// Package gate owns the only way to the store: who is asking, whether they may, the record of it, the limits, the answer.
+//
+// It will not know a protocol or a driver, and it will not answer what it could not record first.
+package gate
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/util"
+
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/ledger"
+	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/store"
+)
+
+// Role is what somebody may do at the gate. What a role does not name, it may not do.
+type Role string
+
+// Viewer may ask metrics, nothing else.
+const Viewer Role = "viewer"
+
+// Principal is somebody who asks, as the way they came in knows them.
+type Principal struct {
+	Name    string // for the control socket: the operating system's user
+	Address string // where they came from: local, or a network address
+	Role    Role
+}
+
+// Recorder writes to the ledger.
+type Recorder interface {
+	Append(ctx context.Context, e ledger.Entry) (ledger.Index, error)
+}
+
+// Options are what a gate works with. All are needed.
+type Options struct {
+	Store      store.Store
+	Ledger     Recorder
+	Metrics    *metric.Catalog
+	PolicyHash string
+	Timeout    time.Duration // of one question
+}
+
+// Gate answers questions.
+type Gate struct{ o Options }
+
+// New returns a gate.
+func New(o Options) *Gate { return &Gate{o: o} }
+
+// Session is one principal at the gate. It may be used by several goroutines.
+type Session struct {
+	gate      *Gate
+	principal Principal
+	id        string
+}
+
+// Session opens a session.
+func (g *Gate) Session(p Principal) *Session {
+	var id [8]byte
+	for i := range id {
+		id[i] = byte(rand.Uint32()) //nolint:gosec // a name for the record, not a secret
+	}
+	return &Session{gate: g, principal: p, id: hex.EncodeToString(id[:])}
+}
+
+// Question is what can be asked. Exactly one field is set.
+type Question struct {
+	Metric *metric.Question
+}
+
+// Answer is what comes back; the field of the question is set.
+type Answer struct {
+	Metric *metric.Answer
+}
+
+// Verdict is what the gate decided, as the ledger records it.
+type Verdict string
+
+// The verdicts.
+const (
+	Answered Verdict = "answered"
+	Refused  Verdict = "refused"
+	Failed   Verdict = "failed"
+)
+
+// Asked is the body of a ledger entry of type "question": written before anything runs. A name that somebody typed stands here only when it is one of ours, because what people type
+// by mistake can be a secret.
+type Asked struct {
+	Session string        `json:"session"`
+	Address string        `json:"address"`
+	Role    Role          `json:"role"`
+	Policy  string        `json:"policy"` // hash
+	Kind    string        `json:"kind"`   // metric
+	Metric  string        `json:"metric,omitempty"`
+	By      []string      `json:"by,omitempty"`
+	Grain   string        `json:"grain,omitempty"`
+	From    *time.Time    `json:"from,omitempty"`
+	To      *time.Time    `json:"to,omitempty"`
+	Reads   []metric.Read `json:"reads,omitempty"` // the columns of the copy that the answer is made of
+}
+
+// Outcome is the body of a ledger entry of type "answer": written before the answer is given.
+type Outcome struct {
+	Question ledger.Index `json:"question"` // the entry that asked
+	Verdict  Verdict      `json:"verdict"`
+	Reason   string       `json:"reason,omitempty"` // the kind of refusal or failure
+	Rows     int64        `json:"rows"`
+	Bytes    int64        `json:"bytes"`
+	Seconds  float64      `json:"seconds"`
+}
+
+// Ask authorises, records, runs, records, and only then answers. It is the one function that every way in calls. Errors are *fault.Error; kind Refused is the gate's decision.
+func (s *Session) Ask(ctx context.Context, q Question) (*Answer, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.gate.o.Timeout)
+	defer cancel()
+	asked, compiled, refusal := s.decide(q)
+	index, err := s.record(ctx, "question", asked)
+	if err != nil {
+		return nil, err
+	}
+	out := Outcome{Question: index, Verdict: Answered}
+	var answer *metric.Answer
+	err = refusal
+	if err == nil {
+		answer, err = s.run(ctx, compiled, &out)
+	}
+	if err != nil {
+		shown := fault.Public(err)
+		out.Verdict, out.Reason = Failed, fault.KindOf(err).String()
+		if refusal != nil {
+			out.Verdict = Refused
+		}
+		err = shown
+	}
+	out.Seconds = time.Since(began).Seconds()
+	// The record of a question that was cancelled is still owed.
+	if _, recordErr := s.record(context.WithoutCancel(ctx), "answer", out); recordErr != nil {
+		return nil, recordErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Metric: answer}, nil
+}
+
+// decide says whether the principal may ask, and compiles the question. It always returns what is to be recorded.
+func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
+	asked := Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.o.PolicyHash}
+	if q.Metric == nil {
+		return asked, nil, fault.New(fault.Usage, "the question is empty", "ask for a metric: weir metric list shows which there are")
+	}
+	asked.Kind = "metric"
+	if s.principal.Role != Viewer {
+		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for the role viewer")
+	}
+	compiled, err := s.gate.o.Metrics.Compile(*q.Metric)
+	if err != nil {
+		return asked, nil, err
+	}
+	info, err := s.gate.o.Metrics.Metric(q.Metric.Metric)
+	if err != nil {
+		return asked, nil, err
+	}
+	asked.Metric, asked.By, asked.Grain, asked.From, asked.To, asked.Reads = info.Name, slices.Clone(q.Metric.By), q.Metric.Grain, q.Metric.From, q.Metric.To, info.Reads
+	return asked, compiled, nil
+}
+
+func (s *Session) run(ctx context.Context, q *metric.Query, out *Outcome) (*metric.Answer, error) {
+	state, err := s.gate.o.Store.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fact, ok := state.Facts[q.Fact()]
+	if !ok {
+		return nil, fault.New(fault.Unavailable, "this metric has no numbers yet: what it is made of was not copied", "run weir status to see how far the copy is, and weir plan for what is held back")
+	}
+	rows, err := s.gate.o.Store.Query(ctx, store.Metrics, q.SQL, q.Args...)
+	if err != nil {
+		return nil, timedOut(ctx, err)
+	}
+	defer func() { _ = rows.Close() }()
+	answer, err := q.Answer(fact.Mark.AsOf, counted(rows.Batches(), out))
+	if err != nil {
+		return nil, timedOut(ctx, err)
+	}
+	return answer, nil
+}
+
+// timedOut says so when it is the limit that ended the question.
+func timedOut(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Refused, "the question took longer than its limit", "ask for a shorter span or a coarser grain").WithCause(err)
+	}
+	return err
+}
+
+// counted counts what passes.
+func counted(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range batches {
+			if err == nil {
+				out.Rows += b.NumRows()
+				out.Bytes += util.TotalRecordSize(b)
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Session) record(ctx context.Context, kind string, body any) (ledger.Index, error) {
+	return s.gate.o.Ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: s.principal.Name, Body: body})
+}
