@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/util"
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/ledger"
@@ -134,8 +133,8 @@ func (s *Session) Ask(ctx context.Context, q Question) (*Answer, error) {
 	}
 	if err != nil {
 		shown := fault.Public(err)
-		out.Verdict, out.Reason = Failed, fault.KindOf(err).String()
-		if refusal != nil {
+		out.Verdict, out.Reason = Failed, shown.Kind.String()
+		if shown.Kind == fault.Refused {
 			out.Verdict = Refused
 		}
 		err = shown
@@ -208,13 +207,29 @@ func counted(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq
 		for b, err := range batches {
 			if err == nil {
 				out.Rows += b.NumRows()
-				out.Bytes += util.TotalRecordSize(b)
+				for _, c := range b.Columns() {
+					out.Bytes += sizeOf(c.Data())
+				}
 			}
 			if !yield(b, err) {
 				return
 			}
 		}
 	}
+}
+
+// sizeOf is the number of bytes in a column's buffers.
+func sizeOf(d arrow.ArrayData) int64 {
+	var n int64
+	for _, b := range d.Buffers() {
+		if b != nil {
+			n += int64(b.Len())
+		}
+	}
+	for _, c := range d.Children() {
+		n += sizeOf(c)
+	}
+	return n
 }
 
 func (s *Session) record(ctx context.Context, kind string, body any) (ledger.Index, error) {
