@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+
+	"github.com/weirproject/weir/internal/fault"
+)
+
+// Session is one connection to the database inside the engine, with its own transaction. One goroutine uses it at a time, and one statement runs in it.
+type Session struct {
+	engine *Engine
+	index  int
+	conn   net.Conn
+	in     *frameReader
+	out    *frameWriter
+	home   chan *Session
+	seq    uint64
+	behind int // appends that were sent and not answered
+	late   Class
+}
+
+// Table names where an append goes. An empty Catalog is the database's own; "temp" is the session's.
+type Table struct{ Catalog, Schema, Name string }
+
+// Release gives the session back. An open transaction is rolled back by whoever opened it, before.
+func (s *Session) Release() { s.home <- s }
+
+// watch breaks off the statement when ctx ends and kills the engine when that does not help. Call the result when the statement is answered.
+func (s *Session) watch(ctx context.Context) func() {
+	var (
+		mu    sync.Mutex
+		timer *time.Timer
+		over  bool
+	)
+	seq := s.seq
+	stop := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		s.engine.interrupt(s.index, seq)
+		timer = time.AfterFunc(cancelGrace, s.engine.kill)
+	})
+	return func() {
+		stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// broken ends an engine whose socket failed: nothing is known of what it did.
+func (s *Session) broken() error {
+	s.engine.kill()
+	return gone()
+}
+
+func (s *Session) answer(ctx context.Context, kind frameKind, payload []byte) (int64, error) {
+	u := unwire{b: payload}
+	u.u64()
+	switch kind {
+	case frameOK:
+		return int64(u.u64()), nil //nolint:gosec // a row count
+	case frameFail:
+		return 0, classFault(ctx, Class(u.byte()))
+	default:
+		return 0, s.broken()
+	}
+}
+
+// catchUp waits for the answers to appends. The first that failed is the answer.
+func (s *Session) catchUp(ctx context.Context, leave int) error {
+	for s.behind > leave {
+		kind, payload, err := s.in.next()
+		if err != nil {
+			return s.broken()
+		}
+		s.behind--
+		if kind == frameFail && s.late == 0 {
+			u := unwire{b: payload}
+			u.u64()
+			s.late = Class(u.byte())
+		}
+	}
+	if s.late != 0 {
+		c := s.late
+		s.late = 0
+		return classFault(ctx, c)
+	}
+	return nil
+}
+
+// Exec runs statements that give no rows and returns how many rows the last one changed.
+func (s *Session) Exec(ctx context.Context, sql string) (int64, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.watch(ctx)()
+	var w wire
+	if err := s.out.send(frameExec, w.u64(s.seq).text(sql).b); err != nil {
+		return 0, s.broken()
+	}
+	kind, payload, err := s.in.next()
+	if err != nil {
+		return 0, s.broken()
+	}
+	return s.answer(ctx, kind, payload)
+}
+
+func (s *Session) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return classFault(ctx, ClassInterrupted)
+	}
+	stop := s.watch(ctx)
+	err := s.catchUp(ctx, 0)
+	stop()
+	s.seq++
+	return err
+}
+
+// Flush waits until every append is done and returns the error of the first that failed.
+func (s *Session) Flush(ctx context.Context) error {
+	defer s.watch(ctx)()
+	return s.catchUp(ctx, 0)
+}
+
+// Append adds the rows of a batch to a table whose columns are the batch's, in order. It returns when the batch is on its way, so that the next can be
+// prepared meanwhile; whether it succeeded, the next call of the session tells. Columns marked as arrow.uuid arrive as UUID.
+func (s *Session) Append(ctx context.Context, t Table, b arrow.RecordBatch) error {
+	if err := ctx.Err(); err != nil {
+		return classFault(ctx, ClassInterrupted)
+	}
+	s.seq++
+	defer s.watch(ctx)()
+	// One append may run while the next is sent.
+	if err := s.catchUp(ctx, 1); err != nil {
+		return err
+	}
+	var w wire
+	if err := s.out.send(frameAppend, w.u64(s.seq).text(t.Catalog).text(t.Schema).text(t.Name).b); err != nil {
+		return s.broken()
+	}
+	out := ipc.NewWriter(s.out, ipc.WithSchema(b.Schema()))
+	err := out.Write(b)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return s.broken()
+	}
+	if err := s.out.send(frameEnd, nil); err != nil {
+		return s.broken()
+	}
+	s.behind++
+	return nil
+}
+
+// Query runs exactly one statement and streams its rows. Arguments are bound by position ($1…). The session serves nothing else until Rows is closed.
+func (s *Session) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
+	if strings.ContainsRune(sql, 0) {
+		return nil, fault.New(fault.Invalid, "the statement holds a NUL", "remove it")
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	var w wire
+	w.u64(s.seq).text(sql)
+	if err := w.arguments(args); err != nil {
+		return nil, err
+	}
+	stop := s.watch(ctx)
+	if err := s.out.send(frameQuery, w.b); err != nil {
+		stop()
+		return nil, s.broken()
+	}
+	r := &Rows{session: s, ctx: ctx, stop: stop, data: &dataReader{f: s.in}}
+	reader, err := ipc.NewReader(r.data)
+	if err != nil {
+		return nil, r.finish()
+	}
+	r.reader = reader
+	return r, nil
+}
+
+// Rows is the answer to a query. Close it.
+type Rows struct {
+	session *Session
+	ctx     context.Context
+	stop    func()
+	data    *dataReader
+	reader  *ipc.Reader
+	closed  bool
+	err     error
+}
+
+// Schema is the answer's schema.
+func (r *Rows) Schema() *arrow.Schema { return r.reader.Schema() }
+
+// Next moves to the next batch; false at the end and after an error.
+func (r *Rows) Next() bool {
+	if r.closed || r.err != nil {
+		return false
+	}
+	if r.reader.Next() {
+		return true
+	}
+	r.err = r.finish()
+	return false
+}
+
+// Batch is the current batch, valid until the next step.
+func (r *Rows) Batch() arrow.RecordBatch { return r.reader.RecordBatch() }
+
+// Err is the error that ended the rows.
+func (r *Rows) Err() error { return r.err }
+
+// finish reads the rest of the answer and its last word.
+func (r *Rows) finish() error {
+	if r.closed {
+		return r.err
+	}
+	r.closed = true
+	defer r.stop()
+	if r.reader != nil {
+		r.reader.Release()
+	}
+	if err := r.data.drain(); err != nil {
+		r.err = r.session.broken()
+		return r.err
+	}
+	_, r.err = r.session.answer(r.ctx, r.data.end, r.data.last)
+	return r.err
+}
+
+// Close ends the query, if it still runs, and makes the session free for the next.
+func (r *Rows) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.session.engine.interrupt(r.session.index, r.session.seq)
+	err := r.finish()
+	if IsGone(err) {
+		return fmt.Errorf("close rows: %w", err)
+	}
+	return nil // an interruption is what was asked for
+}
