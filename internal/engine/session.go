@@ -63,7 +63,7 @@ func (s *Session) watch(ctx context.Context) func() {
 
 // broken ends an engine whose socket failed: nothing is known of what it did.
 func (s *Session) broken() error {
-	s.engine.kill()
+	s.engine.Kill()
 	return gone()
 }
 
