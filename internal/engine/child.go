@@ -127,6 +127,7 @@ type job struct {
 	kind    frameKind
 	seq     uint64
 	text    string
+	only    bool // nothing but a SELECT may run
 	args    unwire
 	table   Table
 	batches []arrow.RecordBatch
@@ -211,6 +212,7 @@ func (w *worker) readJob() (*job, error) {
 	case frameExec:
 		j.text = u.text()
 	case frameQuery:
+		j.only = u.byte() == 1
 		j.text = u.text()
 		j.args = u
 	case frameAppend:
@@ -307,7 +309,7 @@ func (w *worker) do(j *job) (int64, Class, error) {
 
 // query streams the rows of a statement.
 func (w *worker) query(j *job) (int64, Class, error) {
-	q, class := w.c.query(j.text, &j.args)
+	q, class := w.c.query(j.text, j.only, &j.args)
 	if class != 0 {
 		return 0, class, nil
 	}

@@ -135,7 +135,7 @@ func (q *cursor) close() {
 }
 
 // query prepares, binds and starts exactly one statement.
-func (c *connection) query(sql string, args *unwire) (*cursor, Class) {
+func (c *connection) query(sql string, only bool, args *unwire) (*cursor, Class) {
 	var stmts mapping.ExtractedStatements
 	n := mapping.ExtractStatements(c.conn, sql, &stmts)
 	defer mapping.DestroyExtracted(&stmts)
@@ -146,6 +146,10 @@ func (c *connection) query(sql string, args *unwire) (*cursor, Class) {
 	if mapping.PrepareExtractedStatement(c.conn, stmts, 0, &q.stmt) == mapping.StateError {
 		q.close()
 		return nil, c.prepareClass(sql)
+	}
+	if only && mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
+		q.close()
+		return nil, ClassPermission
 	}
 	class := q.bind(args)
 	if class == 0 {

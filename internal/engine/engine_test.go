@@ -387,6 +387,38 @@ func TestParametersArriveAsTheyAre(t *testing.T) {
 	w.Release()
 }
 
+func TestSelectRunsNothingButASelect(t *testing.T) {
+	dir, spill := folders(t)
+	file := filepath.Join(dir, "a.db")
+	e := start(t, engine.Config{Path: file, Spill: spill})
+	w := writer(t, e)
+	exec(t, w, "CREATE TABLE t AS SELECT range i FROM range(10)")
+	for _, sql := range []string{
+		"COPY t TO '" + file + "' (USE_TMP_FILE false)", "INSERT INTO t VALUES (1)", "DROP TABLE t", "CALL enable_logging(storage = 'memory')",
+		"CALL enable_peg_parser()", "SET threads = 1", "BEGIN", "EXPLAIN ANALYZE DELETE FROM t", "CHECKPOINT", "PRAGMA force_checkpoint", "USE memory",
+		"PREPARE p AS SELECT 1", "LOAD icu", "DETACH a", "VACUUM", "EXPORT DATABASE '" + spill + "/x'", "ATTACH '" + spill + "/x.db'",
+	} {
+		rows, err := w.Select(t.Context(), sql)
+		if err == nil {
+			t.Errorf("%s: it ran", sql)
+			_ = rows.Close()
+		} else if engine.IsGone(err) {
+			t.Fatalf("%s: the engine died", sql)
+		}
+	}
+	rows, err := w.Select(t.Context(), "SELECT count(*) FROM t WHERE i >= $1", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rows.Next() || rows.Batch().Column(0).ValueStr(0) != "5" {
+		t.Errorf("a plain SELECT does not work: %v", rows.Err())
+	}
+	if err := rows.Close(); err != nil {
+		t.Error(err)
+	}
+	w.Release()
+}
+
 func TestAFilelessEngineParsesAndHasNoFiles(t *testing.T) {
 	e := start(t, engine.Config{Readers: 1})
 	r, err := e.Reader(t.Context())
@@ -479,7 +511,7 @@ func TestAppendedValuesComeBackUnchanged(t *testing.T) {
 	if !rows.Next() {
 		t.Fatal(rows.Err())
 	}
-	got, want := columnsText(rows.Batch()), strings.ReplaceAll(columnsText(rec), "(null)", "null")
+	got, want := columnsText(rows.Batch()), columnsText(rec)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -500,7 +532,7 @@ func columnsText(b arrow.RecordBatch) string {
 	for i, c := range b.Columns() {
 		s.WriteString(b.ColumnName(i) + "=" + c.String() + "\n")
 	}
-	return s.String()
+	return strings.ReplaceAll(s.String(), "(null)", "null")
 }
 
 func TestASecondEngineOfAFileIsRefused(t *testing.T) {

@@ -169,6 +169,15 @@ func (s *Session) Append(ctx context.Context, t Table, b arrow.RecordBatch) erro
 
 // Query runs exactly one statement and streams its rows. Arguments are bound by position ($1…). The session serves nothing else until Rows is closed.
 func (s *Session) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
+	return s.query(ctx, 0, sql, args)
+}
+
+// Select is Query for a statement that must be a SELECT: any other kind is refused before it runs.
+func (s *Session) Select(ctx context.Context, sql string, args ...any) (*Rows, error) {
+	return s.query(ctx, 1, sql, args)
+}
+
+func (s *Session) query(ctx context.Context, only byte, sql string, args []any) (*Rows, error) {
 	if strings.ContainsRune(sql, 0) {
 		return nil, fault.New(fault.Invalid, "the statement holds a NUL", "remove it")
 	}
@@ -176,7 +185,7 @@ func (s *Session) Query(ctx context.Context, sql string, args ...any) (*Rows, er
 		return nil, err
 	}
 	var w wire
-	w.u64(s.seq).text(sql)
+	w.u64(s.seq).byte(only).text(sql)
 	if err := w.arguments(args); err != nil {
 		return nil, err
 	}
