@@ -33,10 +33,15 @@ func (r *reader) column(t *Table, e entry) (col Column, ok bool) {
 	c.col = Column{Name: e.key, Treat: Drop, Access: t.Access, Pos: Pos{File: r.file, Line: e.line}}
 	for _, k := range all {
 		c.given[k.key] = k
+	}
+	for _, k := range all {
 		if slices.Contains(columnKeys, k.key) {
 			continue
 		}
 		if instead, later := laterParameters[k.key]; later {
+			if s, _ := text(c.given["treat"].value); treatmentOf(Treatment(s)) != nil && !Treatment(s).Built() {
+				continue // the treatment itself is refused
+			}
 			c.wrong(k.line, k.key+" is not there yet", "use "+instead)
 			continue
 		}

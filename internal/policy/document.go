@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -107,9 +108,19 @@ func parseYAML(data []byte) (file *ast.File, line int, what string) {
 	}
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) && syntax.Token != nil && syntax.Token.Position != nil {
-		return nil, syntax.Token.Position.Line, syntax.Message
+		return nil, syntax.Token.Position.Line, oneLine(syntax.Message)
 	}
 	return nil, 1, "its structure cannot be read"
+}
+
+// oneLine is a message of the parser without what it copied of the file's invisible characters.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, strings.ReplaceAll(s, "'\t'", "tab"))
 }
 
 // entries returns the keys of a mapping in their order. Anything that is not a mapping, a key that comes twice and a key that is not a word are reported;

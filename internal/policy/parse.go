@@ -255,3 +255,6 @@ func shown(s string) string {
 	}
 	return s
 }
+
+// Zones returns the names of the time zones that truncate knows.
+func Zones() []string { return slices.Clone(zones) }

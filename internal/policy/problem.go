@@ -88,6 +88,9 @@ func nearest(word string, candidates []string) string {
 			continue
 		}
 		d := distance(w, strings.ToLower(c))
+		if len(c) >= 4 && strings.HasPrefix(w, c) {
+			d = 1 // the word and more
+		}
 		if d < bestDistance || (d == bestDistance && best != "" && c < best) {
 			best, bestDistance = c, d
 		}
