@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 
 	"github.com/weirproject/weir/internal/fault"
 )
@@ -27,6 +28,33 @@ func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
 			return
 		}
 		readEntries(ctx, l.dir, int64(from), size, yield)
+	}
+}
+
+// ReadDir gives the entries of the ledger in a folder like Read, beside whoever is writing it and without the right to write: up to the checkpoint that was
+// published when it began. It does not judge what it reads: Verify does.
+func ReadDir(ctx context.Context, dir string, from Index) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		key, err := os.ReadFile(filepath.Join(dir, publicKeyFile)) //nolint:gosec // the caller names the folder
+		var signed []byte
+		if err == nil {
+			signed, err = os.ReadFile(filepath.Join(dir, checkpointFile)) //nolint:gosec // the caller names the folder
+		}
+		if err != nil {
+			yield(Entry{}, fault.Newf(fault.NotFound, "there is no ledger in %s", dir).WithHint("name the folder ledger of a state folder").WithCause(err))
+			return
+		}
+		verifier, err := PublicKey(strings.TrimSpace(string(key))).verifier()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		published, err := openCheckpoint(signed, verifier)
+		if err != nil {
+			yield(Entry{}, fault.New(fault.Found, "the ledger's checkpoint is not signed by its key", "weir ledger verify tells what differs").WithCause(err))
+			return
+		}
+		readEntries(ctx, dir, int64(from), published.size, yield)
 	}
 }
 
