@@ -184,7 +184,9 @@ func (l *lab) threeHours() {
 func TestRatesAreThoseOfPaperAndPencil(t *testing.T) {
 	l := newLab(t)
 	l.threeHours()
-	hour := func(name string, by ...string) metric.Question { return metric.Question{Metric: name, By: by, Grain: "hour"} }
+	hour := func(name string, by ...string) metric.Question {
+		return metric.Question{Metric: name, By: by, Grain: "hour"}
+	}
 
 	l.wants(hour("failed_connection_rate"), "2026-10-01T10 2/4=0.5", "2026-10-01T11 0/0=null", "2026-10-01T12 3/4=0.75")
 	l.wants(metric.Question{Metric: "failed_connection_rate"}, "2026-10-01T00 5/8=0.625")

@@ -1,7 +1,6 @@
 package metric_test
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"iter"
@@ -88,7 +87,7 @@ func newLab(t testing.TB) *lab {
 
 func (l *lab) exec(q string, args ...any) {
 	l.t.Helper()
-	if _, err := l.db.ExecContext(context.Background(), q, args...); err != nil {
+	if _, err := l.db.ExecContext(l.t.Context(), q, args...); err != nil {
 		l.t.Fatalf("%v\n%s", err, q)
 	}
 }
@@ -96,7 +95,7 @@ func (l *lab) exec(q string, args ...any) {
 func (l *lab) one(q string, args ...any) string {
 	l.t.Helper()
 	var s sql.NullString
-	if err := l.db.QueryRowContext(context.Background(), q, args...).Scan(&s); err != nil {
+	if err := l.db.QueryRowContext(l.t.Context(), q, args...).Scan(&s); err != nil {
 		l.t.Fatalf("%v\n%s", err, q)
 	}
 	return s.String
@@ -150,7 +149,7 @@ func (l *lab) ask(asOf time.Time, q metric.Question) *metric.Answer {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	reader, err := l.arrow.QueryContext(context.Background(), compiled.SQL, compiled.Args...)
+	reader, err := l.arrow.QueryContext(l.t.Context(), compiled.SQL, compiled.Args...)
 	if err != nil {
 		l.t.Fatalf("%v\n%s", err, compiled.SQL)
 	}

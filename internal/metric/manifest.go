@@ -240,7 +240,7 @@ func extras(out *metricDocument, v value, description string) {
 		out.text = strings.TrimSpace(description)
 	}
 	if out.text == "" {
-		m["definition"].wrong("say in one sentence what is counted", "the metric %q has no definition", out.name)
+		m["definition"].wrong("say in one sentence what is counted", "the definition is missing")
 	}
 }
 
@@ -294,7 +294,7 @@ func parseDuration(s string) (time.Duration, bool) {
 		{'S', time.Second, true},
 	}
 	var total time.Duration
-	inTime, any, unit := false, false, 0
+	inTime, some, unit := false, false, 0
 	for rest != "" {
 		if rest[0] == 'T' && !inTime && len(rest) > 1 {
 			inTime, rest = true, rest[1:]
@@ -314,10 +314,10 @@ func parseDuration(s string) (time.Duration, bool) {
 			return 0, false
 		}
 		total += time.Duration(n) * units[unit].size
-		any, unit, rest = true, unit+1, rest[end+1:]
+		some, unit, rest = true, unit+1, rest[end+1:]
 		if total > 10*365*24*time.Hour {
 			return 0, false
 		}
 	}
-	return total, any
+	return total, some
 }

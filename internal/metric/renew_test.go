@@ -1,7 +1,6 @@
 package metric_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -63,7 +62,7 @@ func TestRenewedFactEqualsDerivedFact(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's choice of cases
 	seen := 0
-	for batch := range 120 {
+	for batch := range 60 {
 		var log []string
 		l.renew(func() {
 			for range 1 + r.IntN(6) {
@@ -76,13 +75,13 @@ func TestRenewedFactEqualsDerivedFact(t *testing.T) {
 			whole := scoped(f, "", "SELECT * FROM (\n"+f.Select+"\n)")
 			differ := fmt.Sprintf("SELECT count(*) FROM ((FROM %[1]s EXCEPT ALL FROM (%[2]s)) UNION ALL (FROM (%[2]s) EXCEPT ALL FROM %[1]s))", f.Name, whole)
 			var n, rows int
-			if err := l.db.QueryRowContext(context.Background(), differ).Scan(&n); err != nil {
+			if err := l.db.QueryRowContext(l.t.Context(), differ).Scan(&n); err != nil {
 				t.Fatal(err)
 			}
 			if n > 0 {
 				t.Fatalf("seed %d, batch %d: %d rows of %s differ after\n%s", seed, batch, n, f.Name, strings.Join(log, "\n"))
 			}
-			if err := l.db.QueryRowContext(context.Background(), "SELECT count(*) FROM "+f.Name).Scan(&rows); err != nil {
+			if err := l.db.QueryRowContext(l.t.Context(), "SELECT count(*) FROM "+f.Name).Scan(&rows); err != nil {
 				t.Fatal(err)
 			}
 			seen = max(seen, rows)

@@ -91,7 +91,7 @@ func (a *Answer) bars() string {
 			low, high = min(low, *r.Value), max(high, *r.Value)
 		}
 	}
-	if !(low < high) {
+	if low >= high {
 		return ""
 	}
 	steps := []rune("▁▂▃▄▅▆▇█")

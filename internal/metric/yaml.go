@@ -3,6 +3,7 @@ package metric
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,7 @@ type value struct {
 	found *problems
 }
 
-// documents parses a file into its documents. The last node of a document is never nil.
+// documents parses a file into its documents; empty ones are left out.
 func documents(file string, data []byte, found *problems) []value {
 	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -260,7 +261,7 @@ func (v value) number(what string) (float64, bool) {
 	}
 	switch v.node.(type) {
 	case *ast.IntegerNode, *ast.FloatNode:
-		if f, err := strconv.ParseFloat(v.node.GetToken().Value, 64); err == nil && f-f == 0 {
+		if f, err := strconv.ParseFloat(v.node.GetToken().Value, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
 			return f, true
 		}
 	}

@@ -1,0 +1,11 @@
+SELECT "start", "by_transport", "numerator" AS "numerator", CAST(NULL AS DOUBLE) AS "denominator", "numerator" AS "value"
+FROM (
+  SELECT
+    CAST(date_trunc('day', CAST(("first_at") AS TIMESTAMP)) AS TIMESTAMP) AS "start",
+    coalesce(nullif(CAST(("transport") AS VARCHAR), ''), 'unknown') AS "by_transport",
+    CAST(quantile_cont((CASE WHEN outcome = 'succeeded' AND NOT excluded THEN duration_ms END), 0.95) AS DOUBLE) AS "numerator"
+  FROM "metric"."connection_attempt"
+  WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
+  GROUP BY 1, 2
+)
+ORDER BY 1, 2

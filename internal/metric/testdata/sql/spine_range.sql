@@ -1,0 +1,22 @@
+SELECT "start", coalesce("numerator", CAST(0 AS DOUBLE)) AS "numerator", CAST(NULL AS DOUBLE) AS "denominator", coalesce("numerator", CAST(0 AS DOUBLE)) AS "value"
+FROM (
+  WITH cells AS (
+    SELECT
+      CAST(date_trunc('week', CAST(("activated_on") AS TIMESTAMP)) AS TIMESTAMP) AS "start",
+      CAST(count(DISTINCT (CASE WHEN NOT excluded THEN device_id END)) AS DOUBLE) AS "numerator"
+    FROM "metric"."device_activation"
+    WHERE CAST(("activated_on") AS TIMESTAMP) IS NOT NULL
+      AND CAST(("activated_on") AS TIMESTAMP) >= CAST($1 AS TIMESTAMP)
+      AND CAST(("activated_on") AS TIMESTAMP) < CAST($2 AS TIMESTAMP)
+    GROUP BY 1
+  ),
+  spine AS (
+    SELECT unnest(generate_series(CAST(date_trunc('week', CAST($1 AS TIMESTAMP)) AS TIMESTAMP), CAST(date_trunc('week', CAST($2 AS TIMESTAMP) - INTERVAL 1 MICROSECOND) AS TIMESTAMP), INTERVAL 7 DAY)) AS "start"
+  )
+  SELECT spine."start", cells."numerator"
+  FROM spine
+  LEFT JOIN cells ON cells."start" = spine."start"
+)
+ORDER BY 1
+-- 2026-10-01 00:00:00
+-- 2026-10-02 00:00:00

@@ -1,0 +1,11 @@
+SELECT "start", "numerator", "denominator", "numerator" / nullif("denominator", 0) AS "value"
+FROM (
+  SELECT
+    CAST(date_trunc('day', CAST(("first_at") AS TIMESTAMP)) AS TIMESTAMP) AS "start",
+    CAST(coalesce(sum((CASE WHEN NOT excluded THEN clock_repaired END)), 0) AS DOUBLE) AS "numerator",
+    CAST(coalesce(sum((CASE WHEN NOT excluded THEN tries END)), 0) AS DOUBLE) AS "denominator"
+  FROM "metric"."connection_attempt"
+  WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
+  GROUP BY 1
+)
+ORDER BY 1
