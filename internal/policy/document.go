@@ -15,9 +15,11 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// What a policy file may be at most. The YAML parser goes down one call for each level, so depth is limited before it runs.
+// What a policy file may be at most. The YAML parser goes down one call for each level, and its time grows with the square of some files, so both are limited
+// before it runs.
 const (
-	maxFile  = 1 << 20 // bytes
+	maxFile  = 256 << 10 // bytes
+	maxLines = 10_000
 	maxLine  = 4 << 10 // bytes
 	maxDepth = 16      // of flow collections
 )
@@ -68,6 +70,9 @@ func (r *reader) documents(data []byte) []ast.Node {
 func unreadable(data []byte) (line int, what, right string) {
 	if len(data) > maxFile {
 		return 1, fmt.Sprintf("the file is larger than %d bytes", maxFile), "write one file for each table"
+	}
+	if bytes.Count(data, []byte("\n")) > maxLines {
+		return maxLines, fmt.Sprintf("the file has more than %d lines", maxLines), "write one file for each table"
 	}
 	for n, l := range bytes.Split(data, []byte("\n")) {
 		if !utf8.Valid(l) {

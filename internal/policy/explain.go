@@ -47,11 +47,11 @@ func (t *TableReport) explain(c ColumnReport) string {
 	case Crosses:
 		s = append(s, fmt.Sprintf("With %s, what crosses is %s (%s); %s may read it.", c.Treatment, c.Treatment.Does(), c.Form, readers(c.Access)))
 	case HeldBack:
-		s = append(s, "It is held back: it does not exist in the copy. "+c.Class.Why())
+		s = append(s, "It is held back: it does not exist in the copy.", c.Class.Why())
 	case Unnamed:
 	}
 	if c.Key {
-		s = append(s, "It is part of the table's key, from which the hidden row key is computed.")
+		s = append(s, "It is part of the table's key: it is read in any case, and a one-way row key is computed from it.")
 	}
 	switch {
 	case len(c.Metrics) > 0 && c.Explored:

@@ -45,7 +45,7 @@ var guesses = []hints{
 		"feedback", "answer", "bio", "room", "memo", "remark",
 	}, kinds: []string{KindText, KindList, ""}},
 	{class: Identifier, words: []string{"id$", "ids$", "uuid", "guid", "group$"}},
-	{class: Behaviour, words: []string{"kind", "action", "activity", "motion", "presence", "user off", "tags", "scopes", "screens", "foreground"}},
+	{class: Behaviour, words: []string{"kind", "action", "activity", "motion", "presence", "user off", "conn", "online", "occupied", "tags", "scopes", "screens", "foreground"}},
 	{class: Telemetry, words: []string{
 		"version", "os", "code", "error", "ok", "transport", "outcome", "step", "stage", "state", "status", "channel", "duration", "ms", "rssi", "dbm", "battery",
 		"uptime", "mem", "reconnects", "reboots", "percent", "power", "interval", "synthetic", "reason", "no$", "count", "band", "failed",

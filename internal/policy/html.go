@@ -18,15 +18,16 @@ var pageText string
 var pageStyle string
 
 var page = template.Must(template.New("plan").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is our own file, compiled in
-	"policy":  contentPolicy,
-	"who":     func(t TableReport, c ColumnReport) string { return t.asked(c) },
-	"held":    func(t TableReport) []ColumnReport { return t.in(HeldBack) },
-	"unnamed": func(t TableReport) []ColumnReport { return t.in(Unnamed) },
-	"crosses": func(t TableReport) []ColumnReport { return t.in(Crosses) },
-	"nice":    func(c Class) string { return strings.ReplaceAll(string(c), "_", " ") },
-	"code":    func(s string) string { return strings.ReplaceAll(s, "_", " ") },
-	"counted": counted,
+	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is our own file, compiled in
+	"policy":   contentPolicy,
+	"who":      func(t TableReport, c ColumnReport) string { return t.asked(c) },
+	"held":     func(t TableReport) []ColumnReport { return t.in(HeldBack) },
+	"unnamed":  func(t TableReport) []ColumnReport { return t.in(Unnamed) },
+	"crosses":  func(t TableReport) []ColumnReport { return t.in(Crosses) },
+	"nice":     func(c Class) string { return strings.ReplaceAll(string(c), "_", " ") },
+	"code":     func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+	"counted":  counted,
+	"sentence": sentence,
 }).Parse(pageText))
 
 // contentPolicy lets the page load nothing and run nothing; only its own style applies.
@@ -55,4 +56,13 @@ func (t *TableReport) in(s State) []ColumnReport {
 		}
 	}
 	return all
+}
+
+// sentence begins a text that was written for a line of a terminal with a capital letter, unless it begins with a name.
+func sentence(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if s == "" || strings.ContainsAny(word, "._:") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -111,7 +111,8 @@ func TestSameTableInTwoFilesIsRefusedWithBothPlaces(t *testing.T) {
 
 func TestFilesTooLargeTooLongOrTooDeepAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
-		"larger":     strings.Repeat("# padding\n", 200_000),
+		"larger":     strings.Repeat("# padding to fill it\n"+strings.Repeat("#", 1000)+"\n", 300),
+		"more lines": strings.Repeat("a:\n", 20_000),
 		"longer":     "table: " + strings.Repeat("a", 5000),
 		"nested":     "table: " + strings.Repeat("[\n", 2000),
 		"nested map": "table: " + strings.Repeat("{a: \n", 2000),

@@ -65,9 +65,9 @@ func proposal(t SchemaTable) (data []byte, any bool) {
 	slices.SortFunc(columns, func(a, b SchemaColumn) int { return strings.Compare(a.Name, b.Name) })
 	var lines, unnameable []string
 	seen := map[string]bool{}
-	wide := 0
+	wide, wideRule := 0, 0
 	for _, c := range columns {
-		wide = max(wide, len(yamlKey(c.Name)))
+		wide, wideRule = max(wide, len(yamlKey(c.Name))), max(wideRule, len(proposedRule(guess(t.Name, c))))
 	}
 	for _, c := range columns {
 		lower := strings.ToLower(c.Name)
@@ -77,12 +77,8 @@ func proposal(t SchemaTable) (data []byte, any bool) {
 		}
 		seen[lower] = true
 		class := guess(t.Name, c)
-		rule := fmt.Sprintf("{class: %s, treat: drop}", class)
-		if class == Secret || class == Health {
-			rule = fmt.Sprintf("{class: %s}", class)
-		}
 		key := yamlKey(c.Name) + ":"
-		lines = append(lines, fmt.Sprintf("  %-*s %-46s # %s\n", wide+1, key, rule, about(class, c)))
+		lines = append(lines, fmt.Sprintf("  %-*s %-*s  # %s\n", wide+1, key, wideRule, proposedRule(class), about(class, c)))
 	}
 	var b strings.Builder
 	b.WriteString(proposalHeader)
@@ -95,6 +91,14 @@ func proposal(t SchemaTable) (data []byte, any bool) {
 		b.WriteString(l)
 	}
 	return []byte(b.String()), len(lines) > 0
+}
+
+// proposedRule holds a column back. A secret and a body's number can be nothing else, so it is not said.
+func proposedRule(class Class) string {
+	if class == Secret || class == Health {
+		return fmt.Sprintf("{class: %s}", class)
+	}
+	return fmt.Sprintf("{class: %s, treat: %s}", class, Drop)
 }
 
 const proposalHeader = `# Proposed by weir init from names and types alone: nothing of this table crosses yet.

@@ -307,20 +307,19 @@ func (v *review) purposeFindings(t *Table) {
 		}
 	}
 	slices.Sort(readers)
-	for _, m := range readers {
-		if !slices.Contains(t.Purpose, m) {
-			v.find(Finding{
-				Code: FindingPurposeMissing, Table: t.Name, What: fmt.Sprintf("%s reads %s, and its purpose does not name it", m, t.Name),
-				Do: "add " + m + " to purpose, or do without the metric",
-			})
-		}
+	without := func(some, all []string) []string {
+		return slices.DeleteFunc(slices.Clone(some), func(m string) bool { return slices.Contains(all, m) })
 	}
-	for _, m := range t.Purpose {
-		if !slices.Contains(readers, m) {
-			v.find(Finding{
-				Code: FindingPurposeUnknown, Table: t.Name, What: fmt.Sprintf("the purpose of %s names %s, which reads nothing of it", t.Name, m),
-				Do: "remove it from purpose, and hold back what it alone needed",
-			})
-		}
+	if missing := without(readers, t.Purpose); len(missing) > 0 {
+		v.find(Finding{
+			Code: FindingPurposeMissing, Table: t.Name, What: fmt.Sprintf("the purpose of %s does not name what reads it: %s", t.Name, list(missing, "and")),
+			Do: "add to purpose what may read it, or do without the metric",
+		})
+	}
+	if unknown := without(t.Purpose, readers); len(unknown) > 0 {
+		v.find(Finding{
+			Code: FindingPurposeUnknown, Table: t.Name, What: fmt.Sprintf("the purpose of %s names what reads nothing of it: %s", t.Name, list(unknown, "and")),
+			Do: "remove it from purpose, and hold back what it alone needed",
+		})
 	}
 }

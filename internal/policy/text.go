@@ -47,6 +47,12 @@ func (t *TableReport) text(b *strings.Builder) {
 		return
 	}
 	_, _ = fmt.Fprintf(b, " (access: %s)\n", t.Access)
+	if len(t.Purpose) > 0 {
+		_, _ = fmt.Fprintf(b, "  purpose: %s\n", strings.Join(t.Purpose, ", "))
+	}
+	if t.Exploration != "" {
+		_, _ = fmt.Fprintf(b, "  exploration: %s\n", t.Exploration)
+	}
 	tab := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, c := range t.Columns {
 		if c.Crosses() {
@@ -72,9 +78,13 @@ func (t *TableReport) text(b *strings.Builder) {
 	}
 }
 
-// asked says who asked for a column that crosses.
+// asked says in a few words who asked for a column that crosses; the table's purpose and weir explain name all.
 func (t *TableReport) asked(c ColumnReport) string {
+	const few = 2
 	by := strings.Join(c.Metrics, ", ")
+	if n := len(c.Metrics); n > few {
+		by = counted(n, "metric")
+	}
 	switch {
 	case by == "" && c.Explored:
 		return "exploration"
