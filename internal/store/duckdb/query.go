@@ -1,0 +1,184 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/weirproject/weir/internal/engine"
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/store"
+)
+
+const beginRead = "BEGIN TRANSACTION READ ONLY"
+
+// rows is the answer of a statement; done frees what it ran on.
+type rows struct {
+	r    *engine.Rows
+	done func() error
+}
+
+func (r *rows) Schema() *arrow.Schema { return r.r.Schema() }
+
+func (r *rows) Batches() iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for r.r.Next() {
+			if !yield(r.r.Batch(), nil) {
+				return
+			}
+		}
+		if err := r.r.Err(); err != nil {
+			yield(nil, fmt.Errorf("query store: %w", err))
+		}
+	}
+}
+
+func (r *rows) Close() error {
+	err := r.r.Close()
+	return errors.Join(err, r.done())
+}
+
+// openReader returns a reading session of the access's file.
+func (s *Store) openReader(ctx context.Context, a store.Access) (*session, error) {
+	f := s.file(a)
+	if f == nil {
+		return nil, fault.Newf(fault.NotFound, "the store has nothing of the access %s", a).WithHint("name it in the policy first")
+	}
+	e, release, err := f.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sess, err := e.Reader(ctx)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("open reader of %s: %w", a, err)
+	}
+	return &session{sess, func() { sess.Release(); release() }}, nil
+}
+
+// Query implements store.Store.
+func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...any) (store.Rows, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	sess, err := s.openReader(ctx, a)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	done := sync.OnceValue(func() error {
+		defer cancel()
+		defer sess.free()
+		sess.rollback(context.WithoutCancel(ctx))
+		return nil
+	})
+	if err := sess.exec(ctx, beginRead); err != nil {
+		return nil, errors.Join(err, done())
+	}
+	r, err := sess.Select(ctx, sql, args...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("query store: %w", err), done())
+	}
+	return &rows{r, done}, nil
+}
+
+// pinned is a read transaction in each file.
+type pinned struct {
+	state  store.State
+	files  map[store.Access]*pinnedFile
+	limits store.Limits
+	once   sync.Once
+}
+
+// pinnedFile serves one statement at a time.
+type pinnedFile struct {
+	*session
+	free chan struct{} // holds the right to use the session
+}
+
+// Pin implements store.Store. A statement that fails while it runs ends the view of its file: DuckDB drops the transaction.
+func (s *Store) Pin(ctx context.Context) (store.Pinned, error) {
+	s.commits.RLock()
+	defer s.commits.RUnlock()
+	p := &pinned{files: map[store.Access]*pinnedFile{}, limits: s.limits}
+	states := map[store.Access]fileState{}
+	for _, f := range s.opened() {
+		sess, err := s.openReader(ctx, f.access)
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.files[f.access] = &pinnedFile{sess, make(chan struct{}, 1)}
+		p.files[f.access].free <- struct{}{}
+		if err := sess.exec(ctx, beginRead); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		// The first statement fixes what the transaction sees.
+		if states[f.access], err = sess.state(ctx, true); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	p.state = merge(states)
+	return p, nil
+}
+
+func (p *pinned) State() store.State { return p.state }
+
+func (p *pinned) Scan(ctx context.Context, a store.Access, table string) (store.Rows, error) {
+	at, err := parsePlace(table)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := p.state.Tables[table]; !ok {
+		return nil, fault.Newf(fault.NotFound, "the store does not hold %s", table).WithHint("look at the policy")
+	}
+	// A scan of a whole table takes as long as it takes.
+	return p.run(ctx, a, func() {}, "SELECT * FROM "+at.sql())
+}
+
+func (p *pinned) Query(ctx context.Context, a store.Access, sql string, args ...any) (store.Rows, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.limits.Timeout)
+	r, err := p.run(ctx, a, cancel, sql, args...)
+	if err != nil {
+		cancel()
+	}
+	return r, err
+}
+
+func (p *pinned) run(ctx context.Context, a store.Access, after func(), sql string, args ...any) (store.Rows, error) {
+	f := p.files[a]
+	if f == nil {
+		return nil, fault.Newf(fault.NotFound, "the store has nothing of the access %s", a).WithHint("name it in the policy first")
+	}
+	select {
+	case _, ok := <-f.free:
+		if !ok {
+			return nil, fault.New(fault.Internal, "the view is closed", "pin another")
+		}
+	case <-ctx.Done():
+		return nil, fault.New(fault.Unavailable, "another statement of the view has not ended", "close its rows").WithCause(ctx.Err())
+	}
+	done := sync.OnceValue(func() error {
+		after()
+		f.free <- struct{}{}
+		return nil
+	})
+	r, err := f.Select(ctx, sql, args...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("query view: %w", err), done())
+	}
+	return &rows{r, done}, nil
+}
+
+func (p *pinned) Close() error {
+	p.once.Do(func() {
+		for _, f := range p.files {
+			<-f.free
+			close(f.free)
+			f.rollback(context.Background())
+			f.session.free()
+		}
+	})
+	return nil
+}
