@@ -9,7 +9,7 @@ import (
 // hints is one rule of the guess: a column whose name holds one of the words is probably of the class.
 type hints struct {
 	class Class
-	words []string
+	words []string // nil for every name
 	kinds []string // nil for every kind
 }
 
@@ -27,10 +27,12 @@ var guesses = []hints{
 		"body water", "diagnosis", "medication", "pregnant", "sleep", "allergy",
 	}},
 	{class: Network, words: []string{"ssid", "bssid", "gateway", "lan", "subnet", "cidr", "ip", "hostname", "dns", "wifi", "wlan", "vlan"}},
+	{class: Network, kinds: []string{KindInet}},
+	{class: DirectIdentifier, kinds: []string{KindMAC}},
 	{class: Attribute, words: []string{"isp", "asn"}},
 	{class: Telemetry, words: []string{"phone model", "model", "firmware", "hardware"}},
 	{class: Location, words: []string{"lat", "lon", "lng", "latitude", "longitude", "geo", "gps", "postal", "postcode", "zip", "city", "region", "location", "coordinates"}},
-	{class: Behaviour, words: nil, kinds: []string{KindTime}},
+	{class: Behaviour, kinds: []string{KindTime}},
 	{class: DirectIdentifier, words: []string{
 		"email", "mail", "phone", "mobile", "msisdn", "nickname", "username", "firstname", "lastname", "surname", "fullname", "mac", "serial", "imei", "imsi",
 		"iccid", "p2p", "address", "street", "employee", "author", "ssn", "passport", "iban", "external", "first name", "last name", "full name", "user name",
@@ -83,10 +85,6 @@ func guess(table string, c SchemaColumn) Class {
 	switch c.Kind {
 	case KindBytes:
 		return Secret
-	case KindMAC:
-		return DirectIdentifier
-	case KindInet:
-		return Network
 	case KindUUID:
 		return Identifier
 	case KindText, KindList, "":
