@@ -151,7 +151,10 @@ func TestReadEndsWhenAskedTo(t *testing.T) {
 	l := mustOpen(t, newRoom(t).options())
 	appendN(t, l, 5)
 	n := 0
-	for range l.Read(t.Context(), 1) {
+	for _, err := range l.Read(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n++; n == 2 {
 			break
 		}
@@ -162,6 +165,29 @@ func TestReadEndsWhenAskedTo(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("read with a context that has ended: %v", err)
 		}
+	}
+}
+
+func TestAFolderIsReadBesideItsWriter(t *testing.T) {
+	r := newRoom(t)
+	for _, err := range ReadDir(t.Context(), r.dir, 0) {
+		wantKind(t, err, fault.NotFound, "there is no ledger")
+	}
+	l := mustOpen(t, r.options())
+	appendN(t, l, 5)
+	next := Index(2)
+	for e, err := range ReadDir(t.Context(), r.dir, 2) {
+		if err != nil || e.Index != next || e.Principal != "ana" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		next++
+	}
+	if next != 5 {
+		t.Errorf("reading ended at %d", next)
+	}
+	mustWrite(t, filepath.Join(r.dir, checkpointFile), []byte("nothing signed\n"))
+	for _, err := range ReadDir(t.Context(), r.dir, 0) {
+		wantKind(t, err, fault.Found, "not signed by its key")
 	}
 }
 

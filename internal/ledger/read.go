@@ -31,14 +31,14 @@ func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
 	}
 }
 
-// ReadDir gives the entries of the ledger in a folder like Read, beside whoever is writing it and without the right to write: up to the checkpoint that was
-// published when it began. It does not judge what it reads: Verify does.
+// ReadDir gives the entries of the ledger in a folder like Read, beside whoever is writing it and without the right to write: up to the
+// checkpoint that was published when it began. It does not judge what it reads: Verify does.
 func ReadDir(ctx context.Context, dir string, from Index) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		key, err := os.ReadFile(filepath.Join(dir, publicKeyFile)) //nolint:gosec // the caller names the folder
+		key, err := os.ReadFile(filepath.Join(dir, publicKeyFile))
 		var signed []byte
 		if err == nil {
-			signed, err = os.ReadFile(filepath.Join(dir, checkpointFile)) //nolint:gosec // the caller names the folder
+			signed, err = os.ReadFile(filepath.Join(dir, checkpointFile))
 		}
 		if err != nil {
 			yield(Entry{}, fault.Newf(fault.NotFound, "there is no ledger in %s", dir).WithHint("name the folder ledger of a state folder").WithCause(err))
