@@ -169,7 +169,6 @@ func (c *columnReader) parameters() {
 		}
 		c.wrong(e.line, fmt.Sprintf("%s means nothing with %s", key, c.col.Treat), "remove it"+wanted(key))
 	}
-	//exhaustive:ignore // the others have no parameters
 	switch c.col.Treat {
 	case Pseudonym:
 		c.subject()

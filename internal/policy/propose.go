@@ -34,7 +34,7 @@ func Propose(s Schema) []File {
 			name = fileName(t.Name) + "-" + strconv.Itoa(n)
 		}
 		taken[name] = true
-		if data, any := proposal(t); any {
+		if data, ok := proposal(t); ok {
 			files = append(files, File{Name: "policy/" + name + ".yaml", Data: data})
 		}
 	}
@@ -59,8 +59,8 @@ func fileName(name string) string {
 	}, name)
 }
 
-// proposal is the file of one table; any is false when no column can be named.
-func proposal(t SchemaTable) (data []byte, any bool) {
+// proposal is the file of one table; ok is false when no column can be named.
+func proposal(t SchemaTable) (data []byte, ok bool) {
 	columns := slices.Clone(t.Columns)
 	slices.SortFunc(columns, func(a, b SchemaColumn) int { return strings.Compare(a.Name, b.Name) })
 	var lines, unnameable []string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Read is what one metric reads of one table.
@@ -194,6 +195,9 @@ func (v *review) column(t *Table, sc SchemaColumn) ColumnReport {
 	c.State, c.Class, c.Treatment = HeldBack, rule.Class, rule.Treat
 	if rule.Treat != Drop {
 		c.State, c.Form, c.Access = Crosses, rule.Form(), rule.access(t)
+		if sc.Kind == KindDate {
+			c.Form = strings.TrimSuffix(c.Form, " (UTC)") // a date is in no zone
+		}
 		c.Explored = t.Exploration != "" && c.Access == AccessSQL
 	}
 	return c

@@ -129,7 +129,6 @@ func (c *checker) column(col Column, sc SchemaColumn) {
 		c.report(col.Pos, fmt.Sprintf("%s: %s does not take the type %s", name, col.Treat, sc.Type), "use "+list(takers(col.Class, col.Access, sc.Kind), "or"))
 		return
 	}
-	//exhaustive:ignore // the others have no parameters that depend on the type
 	switch col.Treat {
 	case Truncate:
 		if sc.Kind != KindDate {
