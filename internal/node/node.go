@@ -1,0 +1,285 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/flow"
+	"github.com/weirproject/weir/internal/gate"
+	"github.com/weirproject/weir/internal/ledger"
+	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/policy"
+	"github.com/weirproject/weir/internal/source"
+	"github.com/weirproject/weir/internal/source/postgres"
+	"github.com/weirproject/weir/internal/store"
+	"github.com/weirproject/weir/internal/store/duckdb"
+	"github.com/weirproject/weir/internal/treatment"
+)
+
+// questionTimeout is how long one question may take.
+const questionTimeout = 60 * time.Second
+
+// Node is one weir on one state folder.
+type Node struct {
+	config  *Config
+	state   *State
+	log     *slog.Logger
+	keys    *treatment.Keys
+	policy  *policy.Policy
+	metrics *metric.Catalog
+	ledger  *ledger.Ledger
+	store   store.Store
+	gate    *gate.Gate
+	opened  time.Time
+
+	mu   sync.Mutex // guards flow
+	flow *flow.Flow // nil until Run
+}
+
+// Open opens a state folder and everything that answers questions: keys, policy, metrics, ledger, store, gate. The source is not needed. Close it.
+func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error) {
+	n := &Node{config: c, log: log, opened: time.Now()}
+	if n.policy, err = LoadPolicy(c.Policy); err != nil {
+		return nil, err
+	}
+	if n.metrics, err = c.LoadMetrics(); err != nil {
+		return nil, err
+	}
+	if n.state, err = OpenState(c); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = n.Close()
+		}
+	}()
+	if n.keys, err = n.state.OpenKeys(); err != nil {
+		return nil, err
+	}
+	if n.ledger, err = ledger.Open(ledger.Options{Dir: n.state.path("ledger"), KeyDir: n.state.Keys, Mirror: c.Ledger.Mirror, Log: log}); err != nil {
+		return nil, err
+	}
+	opened, err := duckdb.Open(ctx, duckdb.Options{Dir: n.state.path("store"), Limits: c.limits(), Log: log})
+	if err != nil {
+		return nil, err
+	}
+	n.store = opened
+	n.gate = gate.New(gate.Options{Store: n.store, Ledger: n.ledger, Metrics: n.metrics, PolicyHash: n.policy.Hash(), Timeout: questionTimeout})
+	return n, nil
+}
+
+func (c *Config) limits() store.Limits {
+	l := store.Limits{MemoryBytes: c.Engine.MemoryMB << 20, Threads: c.Engine.Threads, Timeout: questionTimeout}
+	if l.MemoryBytes == 0 {
+		l.MemoryBytes = max(machineMemory()/4, 512<<20)
+	}
+	if l.Threads == 0 {
+		l.Threads = runtime.NumCPU()
+	}
+	return l
+}
+
+// Close closes everything in reverse order. It may be called twice.
+func (n *Node) Close() error {
+	var errs []error
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+		n.store = nil
+	}
+	if n.ledger != nil {
+		errs = append(errs, n.ledger.Close())
+		n.ledger = nil
+	}
+	if n.state != nil {
+		n.state.Close()
+		n.state = nil
+	}
+	return errors.Join(errs...)
+}
+
+// OpenSource connects to the source of a configuration. The id names what is ours there.
+func OpenSource(ctx context.Context, c *Config, id string) (source.Source, error) {
+	url, err := c.sourceURL()
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Open(ctx, postgres.Options{URL: url, ID: id, Schemas: c.Source.Schemas})
+}
+
+// RunOptions say how to run.
+type RunOptions struct {
+	Once  bool // end when everything is applied that production had committed at the start
+	Apply bool // run the source script ourselves
+	// Ready is called once, when the control socket answers.
+	Ready func()
+}
+
+// Run copies and follows until ctx ends, and answers on the control socket meanwhile.
+func (n *Node) Run(ctx context.Context, o RunOptions) error {
+	src, err := OpenSource(ctx, n.config, n.state.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = src.Close() }()
+	if err := n.prepareSource(ctx, src, o.Apply); err != nil {
+		return err
+	}
+	if err := n.recordStart(ctx); err != nil {
+		return err
+	}
+	f := flow.New(flow.Options{Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log})
+	n.mu.Lock()
+	n.flow = f
+	n.mu.Unlock()
+	control, err := n.serveControl(ctx)
+	if err != nil {
+		return err
+	}
+	defer control.close()
+	if o.Ready != nil {
+		o.Ready()
+	}
+	run := f.Run
+	if o.Once {
+		run = f.RunOnce
+	}
+	if err := run(ctx); err != nil {
+		return err
+	}
+	_, err = n.ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: "stop", Principal: osUser(os.Getuid()), Body: nil})
+	return err
+}
+
+// prepareSource refuses what cannot work before anything is asked for.
+func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool) error {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	held, err := n.store.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := policy.Refuse(n.known(schema, held).Check(policySchema(schema))); err != nil {
+		return err
+	}
+	sel, err := flow.Selection(n.policy, schema, n.keys)
+	if err != nil {
+		return err
+	}
+	if apply {
+		if err := n.applyScript(ctx, src, sel); err != nil {
+			return err
+		}
+	}
+	findings, err := src.Check(ctx, sel)
+	if err != nil {
+		return err
+	}
+	for _, f := range judge(findings, n.config.Source.Accept) {
+		switch f.Severity {
+		case source.Stop, source.Consent:
+			return fault.New(fault.Refused, f.Message, f.Fix)
+		case source.Warn:
+			n.log.WarnContext(ctx, "the source could be in a better state", "code", f.Code, "message", f.Message)
+		case source.OK:
+		}
+	}
+	return nil
+}
+
+func (n *Node) applyScript(ctx context.Context, src source.Source, sel source.Selection) error {
+	script, err := src.Script(ctx, sel)
+	if err != nil || script == "" {
+		return err
+	}
+	if err := n.record(ctx, "source_script", struct {
+		SQL string `json:"sql"`
+	}{script}); err != nil {
+		return err
+	}
+	return src.Execute(ctx, script)
+}
+
+// known is the policy without what production has taken away since it was copied: that is held back and shown, and is no reason to stop the rest.
+func (n *Node) known(schema *source.Schema, held store.State) *policy.Policy {
+	p := &policy.Policy{}
+	for _, t := range n.policy.Tables {
+		have := schema.Table(t.Name)
+		if _, copied := held.Tables[t.Name]; !copied {
+			p.Tables = append(p.Tables, t)
+			continue
+		}
+		if have == nil {
+			continue
+		}
+		kept := *t
+		kept.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c policy.Column) bool {
+			return !slices.ContainsFunc(have.Columns, func(s source.Column) bool { return s.Name == c.Name })
+		})
+		p.Tables = append(p.Tables, &kept)
+	}
+	return p
+}
+
+// judge turns what the operator accepted into warnings and sorts the worst first.
+func judge(findings []source.Finding, accept []string) []source.Finding {
+	rank := map[source.Severity]int{source.Stop: 0, source.Consent: 1, source.Warn: 2, source.OK: 3}
+	out := slices.Clone(findings)
+	for i, f := range out {
+		if f.Severity != source.Consent {
+			continue
+		}
+		if slices.Contains(accept, f.Code) {
+			out[i].Severity = source.OK
+			out[i].Message += " (accepted in the configuration)"
+			continue
+		}
+		out[i].Fix = fmt.Sprintf("if production can live with it, accept it in weir.yaml:\n  source:\n    accept: [%s]\n%s", f.Code, f.Fix)
+	}
+	slices.SortStableFunc(out, func(a, b source.Finding) int { return rank[a.Severity] - rank[b.Severity] })
+	return out
+}
+
+// Start is the body of a ledger entry of type "start".
+type Start struct {
+	PID    int    `json:"pid"`
+	State  string `json:"state_id"`
+	Policy string `json:"policy"`
+}
+
+// PolicyEntry is the body of a ledger entry of type "policy": which policy is in force from here on, table by table.
+type PolicyEntry struct {
+	Hash   string            `json:"hash"`
+	Tables map[string]string `json:"tables"` // hashes
+}
+
+func (n *Node) recordStart(ctx context.Context) error {
+	if err := n.record(ctx, "start", Start{PID: os.Getpid(), State: n.state.ID, Policy: n.policy.Hash()}); err != nil {
+		return err
+	}
+	entry := PolicyEntry{Hash: n.policy.Hash(), Tables: map[string]string{}}
+	for _, t := range n.policy.Tables {
+		entry.Tables[t.Name] = t.Hash()
+	}
+	return n.record(ctx, "policy", entry)
+}
+
+func (n *Node) record(ctx context.Context, kind string, body any) error {
+	_, err := n.ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: osUser(os.Getuid()), Body: body})
+	return err
+}
+
+func (n *Node) currentFlow() *flow.Flow {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.flow
+}
