@@ -149,11 +149,12 @@ func (c Column) canonicalParameters() string {
 
 // freer tells whether the class admits something that the other did not. Nothing leaves the two strictest classes without being freer.
 func freer(before, after Class) bool {
-	switch {
-	case before == Secret:
+	switch before {
+	case Secret:
 		return true
-	case before == Health:
+	case Health:
 		return after != Secret
+	default:
 	}
 	was := before.Admits(AccessSQL)
 	for _, t := range after.Admits(AccessSQL) {

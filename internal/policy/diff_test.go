@@ -165,19 +165,20 @@ func TestHashIsOfWhatThePolicySaysAndNotOfHow(t *testing.T) {
 	if utc.Hash() != of(t, "class: behaviour, treat: truncate, to: day, zone: UTC").Hash() {
 		t.Error("the default zone is not UTC")
 	}
-	seen := map[string]string{}
-	for _, rule := range []string{
+	rules := []string{
 		"class: telemetry", "class: public", "class: telemetry, treat: keep", "class: telemetry, treat: keep, access: metrics", "class: public, treat: pseudonym, subject: a",
 		"class: public, treat: pseudonym, subject: b", "class: behaviour, treat: truncate, to: day", "class: behaviour, treat: truncate, to: week",
 		"class: behaviour, treat: truncate, to: day, zone: Europe/Zurich", "class: attribute, treat: bucket, width: 1", "class: attribute, treat: bucket, width: 2",
 		"class: attribute, treat: bucket, edges: [1, 2]", "class: attribute, treat: bucket, edges: [12]", "class: location, treat: prefix, chars: 1",
 		"class: location, treat: prefix, bits4: 1, bits6: 2", "class: location, treat: prefix, bits4: 2, bits6: 1",
-	} {
-		h := of(t, rule).Hash()
-		if other, same := seen[h]; same {
-			t.Errorf("%s and %s have one hash", rule, other)
+	}
+	for _, rule := range rules {
+		for _, other := range rules {
+			p, q := of(t, rule), of(t, other)
+			if same := rule == other; (p.Hash() == q.Hash()) != same || (len(policy.Diff(p, q)) == 0) != same {
+				t.Errorf("%s and %s: hash %v, differences %v", rule, other, p.Hash() == q.Hash(), policy.Diff(p, q))
+			}
 		}
-		seen[h] = rule
 	}
 }
 

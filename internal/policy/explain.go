@@ -45,7 +45,11 @@ func (t *TableReport) explain(c ColumnReport) string {
 	}
 	switch c.State {
 	case Crosses:
-		s = append(s, fmt.Sprintf("With %s, what crosses is %s (%s); %s may read it.", c.Treatment, c.Treatment.Does(), c.Form, readers(c.Access)))
+		crosses := c.Treatment.Does()
+		if row := treatmentOf(c.Treatment); row != nil && len(row.parameters) > 0 {
+			crosses += " (" + c.Form + ")"
+		}
+		s = append(s, fmt.Sprintf("With %s, what crosses is %s; %s may read it.", c.Treatment, crosses, readers(c.Access)))
 	case HeldBack:
 		s = append(s, "It is held back: it does not exist in the copy.", c.Class.Why())
 	case Unnamed:

@@ -60,8 +60,8 @@ const (
 
 // Pos is a place in a policy file; lines count from 1. It is zero for policies that were not read from a file.
 type Pos struct {
-	File string
-	Line int
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 // Policy is everything that may cross from one source. What it does not name is held back.

@@ -10,9 +10,9 @@ import (
 
 // Problem is one thing that is wrong with a policy: where it stands, what is wrong, and what would be right.
 type Problem struct {
-	Pos   Pos
-	What  string
-	Right string
+	Pos   Pos    `json:"at"`
+	What  string `json:"what"`  // lower case, no full stop
+	Right string `json:"right"` // what would be right, in the same form
 }
 
 // String is the problem as people read it: policy/device.yaml:7: what is wrong; what would be right.

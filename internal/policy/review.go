@@ -289,9 +289,12 @@ func (v *review) columnFindings(t *Table, c ColumnReport) {
 		return
 	}
 	if len(c.Metrics) == 0 && !c.Explored && !c.Key {
+		do := "hold it back with treat: drop, or declare an exploration"
+		if c.Access != AccessSQL {
+			do = "hold it back with treat: drop, or define the metric that needs it"
+		}
 		v.find(Finding{
-			Code: FindingUnasked, Table: t.Name, Column: c.Column, What: fmt.Sprintf("%s is copied and nothing asked for it", name),
-			Do: "hold it back with treat: drop, or declare an exploration",
+			Code: FindingUnasked, Table: t.Name, Column: c.Column, What: fmt.Sprintf("%s is copied and nothing asked for it", name), Do: do,
 		})
 	}
 	rule, _ := t.Column(c.Column)

@@ -99,9 +99,9 @@ func TestExplainSaysWhatAColumnBecomesAndWhoAsked(t *testing.T) {
 		"device_id": "fleet.device.device_id (bigint) is of the class identifier: a key of production. With pseudonym, what crosses is a keyed pseudonym that " +
 			"cannot be turned back (pseudonym of device); people by SQL, and metrics, may read it. It is part of the table's key: it is read in any case, and a " +
 			"one-way row key is computed from it. Asked for by uptime_rate, and by an exploration: \"what is in the field\".",
-		"uptime": "fleet.device.uptime (integer) is of the class telemetry: about the device. With keep, what crosses is the value as it is (as it is); metrics " +
+		"uptime": "fleet.device.uptime (integer) is of the class telemetry: about the device. With keep, what crosses is the value as it is; metrics " +
 			"alone, and no SQL of anybody, may read it. Asked for by uptime_rate.",
-		"made_on": "fleet.device.made_on (date) is of the class telemetry: about the device. With keep, what crosses is the value as it is (as it is); people by " +
+		"made_on": "fleet.device.made_on (date) is of the class telemetry: about the device. With keep, what crosses is the value as it is; people by " +
 			"SQL, and metrics, may read it. Asked for by an exploration: \"what is in the field\".",
 		"mac": "fleet.device.mac (macaddr) is of the class direct_identifier: something that names a person or a device by itself. It is held back: it does not " +
 			"exist in the copy. It names a person or a device by itself, so its text never crosses; a pseudonym or the fact that it is filled in may. Nothing asked for it.",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Schema is what a source's catalogue says, in the words of this package.
@@ -171,38 +170,4 @@ func (c *checker) bucket(col Column, sc SchemaColumn) {
 // Crosses tells whether anything of the table crosses.
 func (t *Table) Crosses() bool {
 	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Treat != Drop })
-}
-
-// Form says in words how the column crosses, with the parameters: "pseudonym of user", "to day (UTC)". It is empty for a column that is held back.
-func (c Column) Form() string {
-	switch c.Treat {
-	case Keep:
-		return "as it is"
-	case Presence:
-		return "whether there is one"
-	case Pseudonym:
-		return "pseudonym of " + c.Subject
-	case Truncate:
-		zone := c.Zone
-		if zone == "" {
-			zone = "UTC"
-		}
-		return fmt.Sprintf("cut to the %s (%s)", c.To, zone)
-	case Bucket:
-		if c.Width > 0 {
-			return fmt.Sprintf("in ranges of %s", decimal(c.Width))
-		}
-		edges := make([]string, len(c.Edges))
-		for i, e := range c.Edges {
-			edges[i] = decimal(e)
-		}
-		return "in ranges from " + strings.Join(edges, ", ")
-	case Prefix:
-		if c.Chars > 0 {
-			return fmt.Sprintf("its first %d characters", c.Chars)
-		}
-		return fmt.Sprintf("its network (/%d or /%d), public addresses only", c.Bits4, c.Bits6)
-	case Drop, Domain, Map, Count, Redact, Fields:
-	}
-	return ""
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // The kinds of values, as a Schema names them. The empty kind is a type that weir does not read yet.
 const (
@@ -115,4 +119,38 @@ func takers(c Class, a Access, kind string) []Treatment {
 		}
 	}
 	return all
+}
+
+// Form says in words how the column crosses, with the parameters: "pseudonym of user", "to day (UTC)". It is empty for a column that is held back.
+func (c Column) Form() string {
+	switch c.Treat {
+	case Keep:
+		return "as it is"
+	case Presence:
+		return "whether there is one"
+	case Pseudonym:
+		return "pseudonym of " + c.Subject
+	case Truncate:
+		zone := c.Zone
+		if zone == "" {
+			zone = "UTC"
+		}
+		return fmt.Sprintf("cut to the %s (%s)", c.To, zone)
+	case Bucket:
+		if c.Width > 0 {
+			return fmt.Sprintf("in ranges of %s", decimal(c.Width))
+		}
+		edges := make([]string, len(c.Edges))
+		for i, e := range c.Edges {
+			edges[i] = decimal(e)
+		}
+		return "in ranges from " + strings.Join(edges, ", ")
+	case Prefix:
+		if c.Chars > 0 {
+			return fmt.Sprintf("its first %d characters", c.Chars)
+		}
+		return fmt.Sprintf("its network (/%d or /%d), public addresses only", c.Bits4, c.Bits6)
+	case Drop, Domain, Map, Count, Redact, Fields:
+	}
+	return ""
 }
