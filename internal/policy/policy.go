@@ -5,7 +5,7 @@
 //   - A column without treat is held back, as if it said drop.
 //   - A table says its access itself; there is no default.
 //   - A column may say access: metrics in a table that is open to SQL: this one column is then kept from SQL. The other way round is refused.
-//   - A table may name a purpose (metrics), an exploration, both or, when nothing of it crosses, neither.
+//   - A table may name a purpose (metrics), an exploration, both or neither: what crosses unasked is a finding of Review, not an error.
 //   - The hash of a policy is of everything that it says; the hash of a table is of what decides the copy of that table alone.
 //
 // It will not read files, clocks or databases: it is given bytes and schemas and returns decisions.
