@@ -120,7 +120,10 @@ func (l *loader) fail(err error) {
 
 // work takes tables until none is left; worker 0 has the connection that is there already.
 func (l *loader) work(ctx context.Context, worker int, conn *pgconn.PgConn, jobs []table, keysOf map[string]string) error {
-	if worker > 0 && len(jobs) > 0 {
+	if len(jobs) == 0 {
+		return nil
+	}
+	if worker > 0 {
 		own, err := connect(ctx, l.o.URL)
 		if err != nil {
 			return err

@@ -293,7 +293,7 @@ func (c *company) integrationLinks(r *rows, _ *tally) {
 		r.texts("devices:read", "devices:control", "profile")
 		r.time(linked)
 		r.time(linked + span(d.unit()*float64(c.until-linked)))
-		if i > 0 && d.chance(.12) {
+		if i > 0 && (id == 2 || d.chance(.12)) {
 			r.time(linked + span(d.unit()*float64(c.until-linked)))
 		} else {
 			r.null()

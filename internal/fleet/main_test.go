@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -8,3 +9,10 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(postmastertest.Main(m)) }
+
+func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
