@@ -20,14 +20,20 @@ import (
 // small is a closed ledger of six entries in more than one segment.
 func small(t testing.TB) (room, PublicKey) {
 	t.Helper()
+	return closed(t, 6, 1200)
+}
+
+// closed is a closed ledger of n entries.
+func closed(t testing.TB, n int, segmentBytes int64) (room, PublicKey) {
+	t.Helper()
 	r := newRoom(t)
-	l, err := open(r.mirrored(), realDisk{}, 1200)
+	l, err := open(r.mirrored(), realDisk{}, segmentBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	appendN(t, l, 6)
+	appendN(t, l, n)
 	mustClose(t, l)
-	mustVerify(t, r, l.PublicKey(), 6, mustRead(t, r.mirror))
+	mustVerify(t, r, l.PublicKey(), int64(n), mustRead(t, r.mirror))
 	return r, l.PublicKey()
 }
 
@@ -47,7 +53,7 @@ func restore(t testing.TB, dir string, files map[string][]byte) {
 }
 
 func TestEveryFlippedByteIsFound(t *testing.T) {
-	r, key := small(t)
+	r, key := closed(t, 3, 500)
 	files := filesOf(t, r.dir)
 	if len(files) < 6 {
 		t.Fatalf("files %d: want several segments", len(files))
@@ -74,7 +80,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 		}
 		mustWrite(t, path, good)
 	}
-	mustVerify(t, r, key, 6)
+	mustVerify(t, r, key, 3)
 }
 
 func TestEveryMissingAndEveryForeignFileIsFound(t *testing.T) {
