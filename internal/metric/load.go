@@ -10,8 +10,8 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 )
 
-// maxFile bounds one definition file, in bytes.
-const maxFile = 1 << 20
+// maxFile bounds one definition file, in bytes: the time of the YAML parser grows with the square of the nesting.
+const maxFile = 256 << 10
 
 // Load reads a folder of definitions: MetricFlow manifests in *.yaml and the SQL models of the facts in models/*.yaml. Everything that is wrong is found in one
 // run: the *fault.Error of kind Invalid has a line "file:line: what is wrong; what would be right" for each, and a *ProblemsError as its cause.
@@ -75,7 +75,7 @@ func read(fsys fs.FS, dir string, found *problems) ([]file, error) {
 				WithHint("check that the file may be read").WithCause(err)
 		}
 		if len(data) > maxFile {
-			found.add(place{file: name}, "split it", "the file is longer than 1 MiB")
+			found.add(place{file: name}, "split it", "the file is longer than 256 KiB")
 			continue
 		}
 		out = append(out, file{name: name, docs: documents(name, data, found)})

@@ -101,7 +101,7 @@ func TestFolderThatCannotBeReadIsRefused(t *testing.T) {
 		"only models":      shipped(t, "models/*.yaml"),
 		"an empty file":    fstest.MapFS{"a.yaml": {Data: []byte("# nothing\n")}},
 		"another ending":   fstest.MapFS{"a.yml": {Data: []byte("metric: {}")}},
-		"a file too long":  fstest.MapFS{"a.yaml": {Data: []byte(strings.Repeat("#", 1<<20+1))}},
+		"a file too long":  fstest.MapFS{"a.yaml": {Data: []byte(strings.Repeat("#", 256<<10+1))}},
 		"no such folder":   os.DirFS(filepath.Join(t.TempDir(), "none")),
 		"facts without it": shipped(t, "*.yaml"),
 	} {

@@ -231,4 +231,9 @@ func TestCatalogueSaysWhatEachMetricIsAndReads(t *testing.T) {
 		}
 	}
 	golden(t, "reads.txt", text.String())
+	text.Reset()
+	if err := c.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "metrics.txt", text.String())
 }

@@ -60,7 +60,7 @@ func TestRenewedFactEqualsDerivedFact(t *testing.T) {
 	l := newLab(t)
 	l.derive()
 	seed := uint64(time.Now().UnixNano())
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's choice of cases
+	r := rand.New(rand.NewPCG(seed, 1))
 	seen := 0
 	for batch := range 60 {
 		var log []string
@@ -106,13 +106,7 @@ func TestFactReadsTheColumnsThatItDeclares(t *testing.T) {
 				if len(less.Inputs[i].Columns) == 0 {
 					continue
 				}
-				rows, err := l.db.QueryContext(t.Context(), scoped(less, "", "SELECT * FROM (\n"+f.Select+"\n)"))
-				if err == nil {
-					err = rows.Err()
-					if e := rows.Close(); e != nil {
-						t.Error(e)
-					}
-				}
+				_, err := l.db.ExecContext(t.Context(), "EXPLAIN "+scoped(less, "", "SELECT * FROM (\n"+f.Select+"\n)"))
 				if err == nil {
 					t.Errorf("%s doesn't read %s.%s", f.Name, in.Table, column)
 				}

@@ -34,6 +34,26 @@ func (a *Answer) Text(w io.Writer) error {
 	return nil
 }
 
+// Text writes the catalogue for a terminal: what each metric is, in one paragraph.
+func (c *Catalog) Text(w io.Writer) error {
+	var b strings.Builder
+	for i, m := range c.Metrics() {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s (%s, version %d, owner %s)\n", m.Name, m.Type, m.Version, m.Owner)
+		fmt.Fprintf(&b, "  %s\n", strings.Join(strings.Fields(m.Definition), " "))
+		if len(m.Dimensions) > 0 {
+			fmt.Fprintf(&b, "  by %s\n", strings.Join(m.Dimensions, ", "))
+		}
+		fmt.Fprintf(&b, "  grain %s; provisional until %s after an interval's end\n", strings.Join(m.Grains, ", "), m.Watermark)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
 func (a *Answer) table(b *strings.Builder) {
 	ratio := false
 	for _, r := range a.Rows {
