@@ -1,0 +1,145 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/store"
+	"github.com/weirproject/weir/internal/treatment"
+)
+
+func processes(t testing.TB, s store.Store) Crasher {
+	t.Helper()
+	c, ok := s.(Crasher)
+	if !ok {
+		t.Log("the store runs no processes of its own")
+		return nil
+	}
+	return c
+}
+
+// killer kills one of the store's processes after random times, until it is stopped; it returns how many it killed.
+func killer(c Crasher, rng *rand.Rand, most time.Duration) (stop func() int) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	killed := 0
+	wg.Go(func() {
+		for {
+			timer := time.NewTimer(time.Duration(rng.Int64N(int64(most))))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+			if pids := c.EnginePIDs(); len(pids) > 0 {
+				if p, err := os.FindProcess(pids[rng.IntN(len(pids))]); err == nil && p.Kill() == nil {
+					killed++
+				}
+			}
+		}
+	})
+	return func() int {
+		cancel()
+		wg.Wait()
+		return killed
+	}
+}
+
+// crashLosesNothing kills engines at random moments while transactions are written, repeats what failed as flow does, and compares with a model.
+func crashLosesNothing(t *testing.T, open Open) {
+	dir := t.TempDir()
+	s := opened(t, open, dir)
+	c := processes(t, s)
+	if c == nil {
+		return
+	}
+	x := item(t)
+	prepare(t, s, nil, x)
+	rng := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // a test's
+	m := model{}
+	stop := killer(c, rand.New(rand.NewPCG(7, 8)), 120*time.Millisecond) //nolint:gosec // a test's
+	failed := 0
+	deadline := time.Now().Add(4 * time.Second)
+	for n := 1; time.Now().Before(deadline); n++ {
+		changes := m.changes(x, rng, 20)
+		for ctx := t.Context(); ; {
+			err := tryWrite(ctx, s, mark(n), x.batch(t, changes...))
+			if err == nil {
+				break
+			}
+			failed++
+			if fault.KindOf(err) != fault.Unavailable {
+				t.Fatalf("transaction %d: %v", n, err)
+			}
+			if time.Now().After(deadline.Add(within)) {
+				t.Fatal("it does not recover")
+			}
+		}
+		if n%7 == 0 { // what was acknowledged is there, whoever was killed meanwhile
+			if st, err := s.State(t.Context()); err == nil && st.Mark() != mark(n) {
+				t.Fatalf("mark %v after %v was committed", st.Mark(), mark(n))
+			}
+		}
+	}
+	if killed := stop(); killed == 0 || failed == 0 {
+		t.Errorf("%d kills and %d failures: the test shows nothing", killed, failed)
+	}
+	check := func(s store.Store) {
+		t.Helper()
+		wantRows(t, scan(t, s, store.SQL, x), m.rows(0, 1, 4))
+		wantRows(t, scan(t, s, store.Metrics, x), m.rows(0, 2, 4))
+	}
+	check(s)
+	must(t, s.Close())
+	check(opened(t, open, dir))
+	gone(t, c)
+}
+
+// gone checks that a closed store left no process.
+func gone(t testing.TB, c Crasher) {
+	t.Helper()
+	if pids := c.EnginePIDs(); len(pids) > 0 {
+		t.Errorf("processes %v live after Close", pids)
+	}
+}
+
+// crashWhileRewriting kills whatever runs while files are written anew; each time the store must open with all that it had.
+func crashWhileRewriting(t *testing.T, open Open) {
+	dir := t.TempDir()
+	s := opened(t, open, dir)
+	if processes(t, s) == nil {
+		return
+	}
+	x := item(t)
+	prepare(t, s, nil, x)
+	fill(t, s, mark(1), x, "WORD", 0, 2000)
+	want := scan(t, s, store.SQL, x)
+	rng := rand.New(rand.NewPCG(9, 10)) //nolint:gosec // a test's
+	for n := range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+rng.IntN(60))*time.Millisecond)
+		err := s.Rewrite(ctx, store.SQL)
+		cancel()
+		if err != nil && fault.KindOf(err) != fault.Unavailable && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("round %d: %v", n, err)
+		}
+		wantRows(t, scan(t, s, store.SQL, x), want)
+		if n%3 == 2 {
+			must(t, s.Close())
+			s = opened(t, open, dir)
+			prepare(t, s, nil, x)
+		}
+	}
+	must(t, s.Rewrite(t.Context(), store.SQL))
+	wantRows(t, scan(t, s, store.SQL, x), want)
+	write(t, s, mark(2), x.batch(t, x.del(1)))
+	if m := state(t, s).Mark(); m != (treatment.Mark{Position: mark(2).Position, AsOf: mark(2).AsOf}) {
+		t.Errorf("mark %v", m)
+	}
+}
