@@ -1,8 +1,9 @@
 # The commands of the house. Everything works without a network once `make prepare` has run with one.
 
+SHELL := /bin/bash
 GO ?= go
 # The store moves data between Go and DuckDB as Arrow; without the tag its driver leaves that out.
-export GOFLAGS := -tags=duckdb_arrow
+export GOFLAGS := $(GOFLAGS) -tags=duckdb_arrow
 TOOL := GOFLAGS= $(GO) tool -modfile=tools.mod
 PACKAGES ?= ./...
 
@@ -41,5 +42,3 @@ vulnerabilities: ## known vulnerabilities in what is linked in; needs a network
 
 clean: ## what was built
 	rm -rf bin
-
-SHELL := /bin/bash

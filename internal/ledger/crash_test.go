@@ -157,6 +157,15 @@ func TestMoreThanOneBatchIsNeverCutOff(t *testing.T) {
 	if after := mustRead(t, path); !bytes.Equal(after, bad) {
 		t.Error("refusing changed the record")
 	}
+	other, _ := closed(t, 1, defaultSegmentBytes)
+	path = filepath.Join(other.dir, entriesDir, segmentName(0))
+	added := mustRead(t, path)
+	for i := range int64(5) {
+		added = append(append(added, indexPrefix(1+i)...), `"body":"`+strings.Repeat("a", MaxEntryBytes-100)+"\"}\n"...)
+	}
+	mustWrite(t, path, added)
+	_, err = Open(other.options())
+	wantKind(t, err, fault.Found, "more unsigned entries than a crash can leave")
 }
 
 // faultDisk makes the nth write of one step fail, vanish or lie.

@@ -76,8 +76,15 @@ func (l *Ledger) recover(mirrored checkpoint) ([]Entry, error) {
 		return nil, fault.Newf(fault.Found, "the ledger's mirror knows %d entries and the ledger holds %d, or others", mirrored.size, w.good.size).
 			WithHint("the folder was put back to an earlier day or rewritten: compare it with its backup before trusting it")
 	}
-	if tail, err := tailBytes(l.dir, w.good.end); err != nil || tail > batchBytes+checkpointBytes {
-		return nil, errors.Join(err, refuseDamage(broken, w.good.size, published.size))
+	tail, err := tailBytes(l.dir, w.good.end)
+	switch {
+	case err != nil:
+		return nil, err
+	case tail > batchBytes+checkpointBytes && broken != nil:
+		return nil, refuseDamage(broken, w.good.size, published.size)
+	case tail > batchBytes+checkpointBytes:
+		return nil, fault.New(fault.Found, "the ledger ends in more unsigned entries than a crash can leave",
+			"somebody or something has added them: put the folder back from its backup")
 	}
 	entries, err := l.resume(w)
 	if err != nil {
