@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -184,14 +185,19 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 	if err != nil {
 		return err
 	}
+	var stops []string
 	for _, f := range judge(findings, n.config.Source.Accept) {
 		switch f.Severity {
 		case source.Stop, source.Consent:
-			return fault.New(fault.Refused, f.Message, f.Fix)
+			stops = append(stops, f.Code+": "+f.Message)
 		case source.Warn:
 			n.log.WarnContext(ctx, "the source could be in a better state", "code", f.Code, "message", f.Message)
 		case source.OK:
 		}
+	}
+	if len(stops) > 0 {
+		return fault.New(fault.Refused, "weir cannot run on this source yet:\n"+strings.Join(stops, "\n"),
+			"weir check says what to do about each; what SQL can do, a DBA runs from weir source script, or weir itself with --apply")
 	}
 	return nil
 }
