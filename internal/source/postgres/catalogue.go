@@ -76,15 +76,17 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND ` + ours + ` ORDER BY a.attrelid, 
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE (i.indisprimary OR i.indisreplident) AND k.ord <= i.indnkeyatts AND ` + ours + ` ORDER BY i.indrelid, i.indexrelid, k.ord`
+	// A partition that was attached after it was made has had its columns' rows rewritten by the ATTACH; one that was made in its place still has them as they were
+	// made, together with those of its system columns, which nothing ever rewrites.
 	sqlPartitions = `WITH RECURSIVE tree AS (
-SELECT i.inhparent AS root, i.inhrelid AS oid, i.xmin::text AS attached_by, i.cmin::text::bigint AS attached_at
+SELECT i.inhparent AS root, i.inhrelid AS oid
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p' AND NOT i.inhdetachpending AND ` + ours + `
 UNION ALL
-SELECT t.root, i.inhrelid, i.xmin::text, i.cmin::text::bigint FROM tree t JOIN pg_class p ON p.oid = t.oid AND p.relkind = 'p'
-JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
+SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending)
 SELECT t.root, t.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relpersistence, c.relfilenode, c.xmin::text, greatest(c.reltuples, 0)::bigint,
-coalesce(y.xmin::text = t.attached_by AND t.attached_at - y.cmin::text::bigint BETWEEN 0 AND 1, false)
-FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_type y ON y.oid = c.reltype`
+EXISTS (SELECT FROM pg_attribute a JOIN pg_attribute y ON y.attrelid = a.attrelid AND y.attnum = -1
+  WHERE a.attrelid = t.oid AND a.attnum > 0 AND a.attinhcount > 0 AND a.xmin = y.xmin AND a.cmin = y.cmin)
+FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace`
 	sqlPublication = `SELECT p.puballtables, EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid), p.pubviaroot, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate
 FROM pg_publication p WHERE p.pubname = %[1]s;
 SELECT r.prrelid, n.nspname, c.relname, r.prqual IS NOT NULL, r.prattrs IS NULL, a.attname

@@ -116,3 +116,18 @@ func (p *production) ask(t testing.TB, sql string) []string {
 func TestSourceContract(t *testing.T) {
 	sourcetest.Run(t, func(t testing.TB) sourcetest.Production { return newProduction(t) })
 }
+
+// serverDir is a folder that a private server's user can enter.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "weir-postgres-") //nolint:usetesting // the test's own folder is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}

@@ -48,6 +48,7 @@ type Mirror struct {
 	builders map[string]*treatment.Builder
 	order    []string
 	cut      map[string]bool
+	reading  *Reading // the last Read into it
 	broken   []string // what the contract forbids and was seen
 
 	// Refuse, when set, is asked before every call of Read and its error returned. Set it before Read.
@@ -324,12 +325,24 @@ func (m *Mirror) Await(t testing.TB, what string, wanted func() bool) {
 	for {
 		m.mu.Lock()
 		ok, changed := wanted(), m.changed
+		ended := make(chan struct{})
+		if m.reading != nil {
+			ended = m.reading.done
+		}
 		m.mu.Unlock()
 		if ok {
 			return
 		}
 		select {
 		case <-changed:
+		case <-ended: // what it brought last is there
+			m.mu.Lock()
+			ok, err := wanted(), m.reading.err
+			m.mu.Unlock()
+			if !ok {
+				t.Fatal("read ended before ", what, ": ", Explain(err))
+			}
+			return
 		case <-late.C:
 			t.Fatal("waited too long for:", what)
 		}
@@ -432,6 +445,9 @@ func Follow(t testing.TB, s source.Source, sel source.Selection, from source.Pos
 	r := &Reading{cancel: cancel, done: make(chan struct{})}
 	m.mu.Lock()
 	m.forget()
+	m.mu.Unlock()
+	m.mu.Lock()
+	m.reading = r
 	m.mu.Unlock()
 	go func() {
 		defer close(r.done)
