@@ -1,9 +1,12 @@
+//go:build linux
+
 package engine_test
 
 import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -21,6 +24,9 @@ import (
 
 func TestMain(m *testing.M) {
 	engine.Main()
+	if os.Args[0] == engine.ProbeName {
+		os.Exit(engine.Probe(os.Args[1], os.Args[2], os.Args[3]))
+	}
 	os.Exit(m.Run())
 }
 
@@ -43,7 +49,7 @@ func writer(t testing.TB, e *engine.Engine) *engine.Session {
 	return s
 }
 
-func exec(t testing.TB, s *engine.Session, sql string) {
+func do(t testing.TB, s *engine.Session, sql string) {
 	t.Helper()
 	if _, err := s.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%s: %v (%v)", sql, err, engine.ClassOf(err))
@@ -94,9 +100,9 @@ func TestStatementsThatReachOutsideAreRefused(t *testing.T) {
 	}
 	e := start(t, engine.Config{Path: file, Spill: spill})
 	w := writer(t, e)
-	exec(t, w, "CREATE TABLE t AS SELECT range i FROM range(1000)")
-	exec(t, w, "CHECKPOINT")
-	exec(t, w, "INSERT INTO t VALUES (1)") // so that there is a log
+	do(t, w, "CREATE TABLE t AS SELECT range i FROM range(1000)")
+	do(t, w, "CHECKPOINT")
+	do(t, w, "INSERT INTO t VALUES (1)") // so that there is a log
 	for _, sql := range []string{
 		"SELECT size FROM read_blob('" + file + "')",
 		"SELECT size FROM read_blob('" + file + ".wal')",
@@ -128,14 +134,34 @@ func TestStatementsThatReachOutsideAreRefused(t *testing.T) {
 	w.Release()
 }
 
+func TestTheSandboxLeavesWhatDuckDBNeedsAndNothingElse(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"newest", "old"} {
+		dir, spill := folders(t)
+		if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "outside"), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), self)
+		cmd.Args = []string{engine.ProbeName, filepath.Join(dir, "a.db"), spill, version}
+		out, err := cmd.Output()
+		const want = "use the open file\nmake a log\nrename a log\nremove a log\nlist the folder\nspill\n"
+		if err != nil || string(out) != want {
+			t.Errorf("%s kernel: %v, what works:\n%s", version, err, out)
+		}
+	}
+}
+
 // What the sandbox leaves is known: the decision on SQL carries it. When an upgrade closes one of these, this test shows it.
 func TestOverwritingTheOwnFileIsLeftToTheDecisionOnSQL(t *testing.T) {
 	dir, spill := folders(t)
 	file := filepath.Join(dir, "a.db")
 	e := start(t, engine.Config{Path: file, Spill: spill})
 	w := writer(t, e)
-	exec(t, w, "CREATE TABLE t AS SELECT range i FROM range(1000)")
-	exec(t, w, "CHECKPOINT")
+	do(t, w, "CREATE TABLE t AS SELECT range i FROM range(1000)")
+	do(t, w, "CHECKPOINT")
 	if _, err := ask(t.Context(), w, "COPY (SELECT 'x' AS x) TO '"+file+"' (FORMAT csv, USE_TMP_FILE false)"); err != nil {
 		t.Errorf("the engine refuses by now to overwrite its own file: write it down (%v)", engine.ClassOf(err))
 	}
@@ -212,8 +238,8 @@ func TestCheckpointLogAndSpillWorkInsideTheSandbox(t *testing.T) {
 	e := start(t, c)
 	w := writer(t, e)
 	// Ten columns of random text: about 250 MB, and a sort of it cannot stay in memory.
-	exec(t, w, "CREATE TABLE t AS SELECT range i, md5(range::VARCHAR) a, md5((range * 7)::VARCHAR) b, uuid() u FROM range(2000000)")
-	exec(t, w, "CHECKPOINT")
+	do(t, w, "CREATE TABLE t AS SELECT range i, md5(range::VARCHAR) a, md5((range * 7)::VARCHAR) b, uuid() u FROM range(2000000)")
+	do(t, w, "CHECKPOINT")
 	spilled := watchSpill(t, spill)
 	if got := one(t, w, "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY b, a, u) n FROM t) WHERE n > 0"); got != "2000000" {
 		t.Errorf("rows %s", got)
@@ -221,9 +247,9 @@ func TestCheckpointLogAndSpillWorkInsideTheSandbox(t *testing.T) {
 	if spilled() == 0 {
 		t.Error("nothing was spilled: the test shows nothing")
 	}
-	exec(t, w, "DELETE FROM t WHERE i % 3 = 0")
-	exec(t, w, "CHECKPOINT")
-	exec(t, w, "INSERT INTO t SELECT -1, 'x', 'y', uuid() FROM range(10)")
+	do(t, w, "DELETE FROM t WHERE i % 3 = 0")
+	do(t, w, "CHECKPOINT")
+	do(t, w, "INSERT INTO t SELECT -1, 'x', 'y', uuid() FROM range(10)")
 	want := one(t, w, "SELECT count(*) FROM t")
 	w.Release()
 	e.Kill() // the log must be replayed
@@ -343,7 +369,7 @@ func TestADeadEngineEndsEveryPendingCall(t *testing.T) {
 func TestErrorsCrossAsAClassOnly(t *testing.T) {
 	e := start(t, engine.Config{MemoryBytes: 64 << 20})
 	w := writer(t, e)
-	exec(t, w, "CREATE TABLE secret_table (c VARCHAR CHECK (c <> 'hunter2'))")
+	do(t, w, "CREATE TABLE secret_table (c VARCHAR CHECK (c <> 'hunter2'))")
 	for _, c := range []struct {
 		sql  string
 		want engine.Class
@@ -392,7 +418,7 @@ func TestSelectRunsNothingButASelect(t *testing.T) {
 	file := filepath.Join(dir, "a.db")
 	e := start(t, engine.Config{Path: file, Spill: spill})
 	w := writer(t, e)
-	exec(t, w, "CREATE TABLE t AS SELECT range i FROM range(10)")
+	do(t, w, "CREATE TABLE t AS SELECT range i FROM range(10)")
 	for _, sql := range []string{
 		"COPY t TO '" + file + "' (USE_TMP_FILE false)", "INSERT INTO t VALUES (1)", "DROP TABLE t", "CALL enable_logging(storage = 'memory')",
 		"CALL enable_peg_parser()", "SET threads = 1", "BEGIN", "EXPLAIN ANALYZE DELETE FROM t", "CHECKPOINT", "PRAGMA force_checkpoint", "USE memory",
@@ -475,7 +501,7 @@ func TestAppendedValuesComeBackUnchanged(t *testing.T) {
 	dir, spill := folders(t)
 	e := start(t, engine.Config{Path: filepath.Join(dir, "a.db"), Spill: spill})
 	w := writer(t, e)
-	exec(t, w, "CREATE TABLE t (u UUID, b BOOLEAN, ts TIMESTAMP, d DATE, n DECIMAL(38,3), s VARCHAR, bl BLOB, l VARCHAR[], li INTEGER[])")
+	do(t, w, "CREATE TABLE t (u UUID, b BOOLEAN, ts TIMESTAMP, d DATE, n DECIMAL(38,3), s VARCHAR, bl BLOB, l VARCHAR[], li INTEGER[])")
 	schema := arrow.NewSchema([]arrow.Field{
 		uuidField("u"),
 		{Name: "b", Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
@@ -549,7 +575,7 @@ func TestACopyHoldsWhatTheOriginalHolds(t *testing.T) {
 	from, to := filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db")
 	e := start(t, engine.Config{Path: from, Spill: spill})
 	w := writer(t, e)
-	exec(t, w, `CREATE SCHEMA s; CREATE TABLE s."T t" AS SELECT range i, md5(range::VARCHAR) a FROM range(300000); DELETE FROM s."T t" WHERE i % 2 = 0`)
+	do(t, w, `CREATE SCHEMA s; CREATE TABLE s."T t" AS SELECT range i, md5(range::VARCHAR) a FROM range(300000); DELETE FROM s."T t" WHERE i % 2 = 0`)
 	want := one(t, w, `SELECT count(*) || '/' || sum(hash(i, a)::HUGEINT) FROM s."T t"`)
 	w.Release()
 	if err := e.Close(); err != nil {

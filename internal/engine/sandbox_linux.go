@@ -61,16 +61,9 @@ const folderRights = llsys.AccessFSWriteFile | llsys.AccessFSMakeReg | llsys.Acc
 
 // sandbox takes from the process what it no longer needs, for good. Both parts must hold: nothing is done by best effort.
 func sandbox(s settings) failure {
-	var rules []landlock.Rule
-	if s.Path != "" {
-		rules = append(rules, landlock.PathAccess(folderRights, filepath.Dir(s.Path)))
-	}
-	if s.Spill != "" {
-		rules = append(rules, landlock.RWDirs(s.Spill))
-	}
 	runtime.LockOSThread() // no_new_privs is set by one thread and needed by the next call
 	defer runtime.UnlockOSThread()
-	if restrict(rules) != nil {
+	if fence(s, kernels) != nil {
 		return failLandlock
 	}
 	if unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) != nil {
@@ -85,11 +78,34 @@ func sandbox(s settings) failure {
 	return 0
 }
 
-// restrict sets the strongest rules that this kernel has, and never fewer than the third version's, the first that knows truncation.
-func restrict(rules []landlock.Rule) error {
-	var err error
-	for _, c := range []landlock.Config{landlock.V9, landlock.V7, landlock.V6, landlock.V5, landlock.V4, landlock.V3} {
-		if err = c.Restrict(rules...); err == nil {
+// kernel is what one version of Landlock can do.
+type kernel struct {
+	config   landlock.Config
+	truncate bool // it knows the right to truncate; before, the filter of system calls refuses truncation by name, and opening for writing is refused anyway
+}
+
+// kernels from the newest to the oldest (Linux 5.13), which is Debian 11's; Debian 12 has the second.
+var kernels = []kernel{
+	{landlock.V9, true}, {landlock.V7, true}, {landlock.V6, true}, {landlock.V5, true}, {landlock.V4, true}, {landlock.V3, true},
+	{landlock.V2, false}, {landlock.V1, false},
+}
+
+// fence sets the strongest rules that this kernel has: the store's folder to be written and not read, the spill folder to be used, and nothing else.
+func fence(s settings, versions []kernel) error {
+	err := errors.New("no landlock")
+	for _, k := range versions {
+		rights := landlock.AccessFSSet(folderRights)
+		if !k.truncate {
+			rights &^= llsys.AccessFSTruncate
+		}
+		var rules []landlock.Rule
+		if s.Path != "" {
+			rules = append(rules, landlock.PathAccess(rights, filepath.Dir(s.Path)))
+		}
+		if s.Spill != "" {
+			rules = append(rules, landlock.RWDirs(s.Spill))
+		}
+		if err = k.config.Restrict(rules...); err == nil {
 			return nil
 		}
 	}
@@ -144,7 +160,7 @@ func filter() seccomp.Filter {
 		"ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "kill", "tkill",
 		"rt_sigqueueinfo", "rt_tgsigqueueinfo",
 		"mount", "umount2", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "pivot_root", "chroot", "unshare", "setns",
-		"name_to_handle_at", "open_by_handle_at", "mknod", "mknodat", "chown", "fchown", "lchown", "fchownat", "link", "linkat", "symlink", "symlinkat",
+		"name_to_handle_at", "open_by_handle_at", "truncate", "mknod", "mknodat", "chown", "fchown", "lchown", "fchownat", "link", "linkat", "symlink", "symlinkat",
 		"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
 		"keyctl", "add_key", "request_key", "init_module", "finit_module", "delete_module", "kexec_load", "reboot", "swapon", "swapoff",
 		"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "capset", "personality", "acct", "quotactl",
