@@ -133,9 +133,18 @@ type isp struct {
 }
 
 var isps = []isp{
-	{64496, "Cascade Cable"}, {64497, "Union Fiber"}, {64498, "Prairie Broadband"}, {64499, "Metro One"},
-	{64500, "Bluewire"}, {64501, "Northern Light Telecom"}, {64502, "Coastal DSL"}, {64503, "Starling Wireless"},
-	{64504, "Rhein Netz"}, {64505, "Thames Link"}, {64506, "Koala Net"}, {64507, "Village Mesh Cooperative"},
+	{64496, "Cascade Cable"},
+	{64497, "Union Fiber"},
+	{64498, "Prairie Broadband"},
+	{64499, "Metro One"},
+	{64500, "Bluewire"},
+	{64501, "Northern Light Telecom"},
+	{64502, "Coastal DSL"},
+	{64503, "Starling Wireless"},
+	{64504, "Rhein Netz"},
+	{64505, "Thames Link"},
+	{64506, "Koala Net"},
+	{64507, "Village Mesh Cooperative"},
 }
 
 var ispPick = zipf(len(isps), 1)
@@ -161,8 +170,10 @@ var (
 	appPick     = zipf(len(appVersions), 1.3)
 )
 
-var setupSteps = []string{"app_opened", "model_chosen", "ble_paired", "wifi_sent", "wifi_joined", "cloud_registered", "bound", "first_stream"}
-var cameraSteps = []string{"app_opened", "model_chosen", "qr_scanned", "wifi_sent", "wifi_joined", "cloud_registered", "bound", "first_stream"}
+var (
+	setupSteps  = []string{"app_opened", "model_chosen", "ble_paired", "wifi_sent", "wifi_joined", "cloud_registered", "bound", "first_stream"}
+	cameraSteps = []string{"app_opened", "model_chosen", "qr_scanned", "wifi_sent", "wifi_joined", "cloud_registered", "bound", "first_stream"}
+)
 
 // company's own domain: staff and rigs have addresses of it.
 const companyDomain = "hearthside.example"

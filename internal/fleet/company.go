@@ -72,6 +72,7 @@ const (
 	internalDevices    = 200
 	christmasDevices   = 7.0
 	christmasSignups   = 5.0
+	christmasPresents  = .3
 	christmasSessions  = 1.4
 	christmasFailures  = 1.8
 	maxInternal        = 20
@@ -289,21 +290,33 @@ func (c *company) newDevice(d *dice, days weighted, owner, k int) device {
 	return v
 }
 
-// setUpAt is when the account bound its k-th device: the first right after signing up, the others early rather than late, those of
-// the span on days with more sales. The company's own rigs (S8) were half of them set up inside the span.
+// setUpAt is when the account bound its k-th device: the first right after signing up, most others in the first weeks, so that new accounts
+// make the growth. Of what new accounts add, some is a present of the 25th of December (S4). The company's own rigs (S8) were half of
+// them set up inside the span.
 func (c *company) setUpAt(d *dice, days weighted, a *account, k int) instant {
 	last := c.until
 	if a.deleted != never {
 		last = a.deleted
 	}
 	t := a.created + minute + span(d.exp(float64(20*minute)))
-	if k > 0 {
-		t += span(math.Pow(d.unit(), 1.5) * float64(last-t))
-	}
-	if a.internal {
-		t = c.until - span(2*d.unit()*float64(c.until-c.from)) - minute
-	} else if t >= c.from && k > 0 {
-		t = max(c.inSpan(c.dayStart(days.pick(d))+span(d.unit()*float64(day))), a.created+hour)
+	late, present := d.unit(), d.chance(christmasPresents)
+	switch christmas := c.dayStart(max(c.christmas, 0)); {
+	case a.internal:
+		t = c.until - span(2*late*float64(c.until-c.from)) - minute
+	case k == 0:
+	case a.created >= c.from:
+		t += span(d.exp(float64(12 * hour)))
+		if present && c.christmas >= 0 && a.created < christmas {
+			t = christmas + span(late*float64(day))
+		}
+		if t >= last {
+			t = a.created + span(late*float64(last-a.created))
+		}
+	default:
+		t += span(math.Pow(late, 12) * float64(last-t))
+		if t >= c.from {
+			t = c.inSpan(c.dayStart(days.pick(d)) + span(d.unit()*float64(day)))
+		}
 	}
 	return min(max(t, a.created+minute), last-minute)
 }

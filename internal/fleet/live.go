@@ -60,7 +60,7 @@ func Live(ctx context.Context, o LiveOptions) error {
 		err = l.run(ctx)
 	}
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the end of ctx is the end of the life
+		return nil
 	}
 	return err
 }

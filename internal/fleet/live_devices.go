@@ -223,10 +223,12 @@ func (l *life) resell(ctx context.Context) error {
   AND bound_at < (SELECT max(bound_at) FROM fleet.device_binding WHERE device_id = $1)`, []any{v.id, l.now}}, // open since an earlier sale
 		{"INSERT INTO fleet.device_binding (device_id, user_id, bound_at, reason) VALUES ($1, $2, $3, 'transfer')", []any{v.id, buyer.id, l.now}},
 		{"DELETE FROM fleet.device_share WHERE device_id = $1", []any{v.id}},
-		{`UPDATE fleet.device d SET owner_user_id = $2, nickname = $3, bound_at = $4, updated_at = $4, local_ip = $5,
+		{
+			`UPDATE fleet.device d SET owner_user_id = $2, nickname = $3, bound_at = $4, updated_at = $4, local_ip = $5,
   home_id = (SELECT min(home_id) FROM fleet.home WHERE owner_user_id = $2),
   network_id = (SELECT min(network_id) FROM fleet.home_network JOIN fleet.home USING (home_id) WHERE owner_user_id = $2) WHERE device_id = $1`,
-			[]any{v.id, buyer.id, string(appendNickname(nil, l.d)), l.now, localIP(l.d, 1)}},
+			[]any{v.id, buyer.id, string(appendNickname(nil, l.d)), l.now, localIP(l.d, 1)},
+		},
 		{`UPDATE fleet.device_binding a SET unbound_at = b.bound_at + interval '1 day' FROM fleet.device_binding b
   WHERE a.device_id = b.device_id AND a.unbound_at IS NULL AND a.binding_id < b.binding_id AND b.reason = 'transfer' AND b.bound_at < $1::timestamptz - interval '1 day'`, []any{l.now}},
 	} {

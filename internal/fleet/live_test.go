@@ -110,7 +110,7 @@ func TestLifeGoesOnAfterALostConnection(t *testing.T) {
 	stats := liveUntil(t, o.URL, 5, func(s Stats) bool {
 		if !killed {
 			killed = true
-			if _, err := conn.Exec(context.Background(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'weir fleet live'"); err != nil { //nolint:usetesting // also after the test's context
+			if _, err := conn.Exec(context.Background(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'weir fleet live'"); err != nil {
 				t.Error(err)
 			}
 		}

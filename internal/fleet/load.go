@@ -205,8 +205,15 @@ func (c *company) expected() int64 {
 func (l *loader) finish(ctx context.Context, conn *pgconn.PgConn) error {
 	var b strings.Builder
 	for _, identity := range [][2]string{
-		{"app_user", "user_id"}, {"integration_link", "link_id"}, {"home", "home_id"}, {"home_network", "network_id"}, {"device", "device_id"},
-		{"device_binding", "binding_id"}, {"device_share", "share_id"}, {"connection_attempt", "attempt_id"}, {"firmware_update_event", "event_id"},
+		{"app_user", "user_id"},
+		{"integration_link", "link_id"},
+		{"home", "home_id"},
+		{"home_network", "network_id"},
+		{"device", "device_id"},
+		{"device_binding", "binding_id"},
+		{"device_share", "share_id"},
+		{"connection_attempt", "attempt_id"},
+		{"firmware_update_event", "event_id"},
 		{"body_measurement", "measurement_id"},
 	} {
 		fmt.Fprintf(&b, "SELECT setval(pg_get_serial_sequence('fleet.%[1]s', '%[2]s'), max(%[2]s)) FROM fleet.%[1]s HAVING max(%[2]s) IS NOT NULL;\n", identity[0], identity[1])

@@ -394,7 +394,7 @@ func (c *company) homeNetworks(r *rows, _ *tally) {
 			} else {
 				r.mac(bssid)
 				r.mac(bssid ^ 1)
-				r.cidr(netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, l.subnet + byte(n), 0}), 24)) //nolint:gosec // 0 or 1
+				r.cidr(netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, l.subnet + byte(n), 0}), 24))
 			}
 			r.inet(l.public)
 			r.i32(isps[a.isp].asn)

@@ -32,12 +32,11 @@ func weekendFactor(t instant) float64 {
 
 // attempts is the connection attempts while they are written.
 type attempts struct {
-	c    *company
-	r    *rows
-	tl   *tally
-	d    *dice
-	id   int
-	last instant
+	c  *company
+	r  *rows
+	tl *tally
+	d  *dice
+	id int
 }
 
 var (

@@ -88,7 +88,7 @@ type heartbeat struct {
 }
 
 func (c *company) heartbeat(r *rows, v, fw int, h heartbeat) {
-	bits := func(shift, n int) int { return int(h.values>>shift&0xffff) * n >> 16 } //nolint:gosec // 16 bits
+	bits := func(shift, n int) int { return int(h.values>>shift&0xffff) * n >> 16 }
 	expected := int(h.every / 1000)
 	r.begin(13)
 	r.i64(v + 1)

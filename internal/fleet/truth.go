@@ -51,7 +51,8 @@ type BadFirmware struct {
 	Attempts     Outcomes  `json:"attempts"` // on it, of customers alone
 }
 
-// Christmas is scenario S4: factors on the 25th of December against an ordinary day.
+// Christmas is scenario S4: factors on the 25th of December against an ordinary day. That of the activations is what came of it, the
+// others are injected.
 type Christmas struct {
 	Day         string  `json:"day"`
 	Activations float64 `json:"activations_factor"`
@@ -197,7 +198,7 @@ func (c *company) truthOfScenarios(t *Truth, bad Outcomes) {
 	}
 	if c.christmas >= 0 {
 		t.Christmas = &Christmas{
-			Day: c.dayStart(c.christmas).time().Format(time.DateOnly), Activations: christmasDevices, Signups: christmasSignups,
+			Day: c.dayStart(c.christmas).time().Format(time.DateOnly), Signups: christmasSignups,
 			Sessions: christmasSessions, Failures: christmasFailures,
 		}
 	}
@@ -256,11 +257,28 @@ func (c *company) truthOfDevices(t *Truth) {
 			t.ActivationsLD[localDay(v.bound, zones[c.accounts[v.first].region])]++
 		}
 	}
+	if t.Christmas != nil {
+		t.Christmas.Activations = factorOf(t.Activations, t.Christmas.Day)
+	}
 	for i, n := range owned {
 		if a := &c.accounts[i]; !a.internal && a.deleted == never {
 			t.PerAccount[n]++
 		}
 	}
+}
+
+// factorOf compares one day with the mean of the others.
+func factorOf(perDay map[string]int, date string) float64 {
+	others := 0
+	for d, n := range perDay {
+		if d != date {
+			others += n
+		}
+	}
+	if others == 0 {
+		return 0
+	}
+	return float64(perDay[date]) * float64(len(perDay)-1) / float64(others)
 }
 
 // WriteTruth writes t as JSON, readable by its owner alone: the canaries are what a thief would look for.
@@ -277,7 +295,7 @@ func WriteTruth(path string, t Truth) error {
 
 // ReadTruth reads what WriteTruth wrote.
 func ReadTruth(path string) (Truth, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the caller's own file
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return Truth{}, fmt.Errorf("read truth: %w", err)
 	}

@@ -36,7 +36,7 @@ func (d *dice) fill(b []byte) []byte {
 	for i := 0; i < len(b); i += 8 {
 		x := d.u64()
 		for j := i; j < min(i+8, len(b)); j++ {
-			b[j] = byte(x) //nolint:gosec // one byte at a time
+			b[j] = byte(x)
 			x >>= 8
 		}
 	}

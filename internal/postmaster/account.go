@@ -1,7 +1,9 @@
 package postmaster
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -58,6 +60,9 @@ func (a account) reach(dir string) error {
 	}
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		st, err := os.Stat(parent)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Start makes it so that everybody may enter
+		}
 		if err != nil {
 			return fmt.Errorf("look at parent folder: %w", err)
 		}

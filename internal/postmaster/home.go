@@ -66,6 +66,20 @@ func prepare(ctx context.Context, inst installation, o Options) (home, error) {
 	return h, h.initialise(ctx, inst, o.Settings["fsync"] == "off")
 }
 
+// Reachable says whether a server can live in dir, which need not be there yet: as root, the server's user must be able to enter all
+// its parents. The error is a *fault.Error that names the closed one.
+func Reachable(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("resolve server folder: %w", err)
+	}
+	owner, err := serverAccount()
+	if err != nil {
+		return err
+	}
+	return owner.reach(dir)
+}
+
 func (h home) passwordFile() string { return filepath.Join(h.dir, "password") }
 
 // ensurePassword reads the superuser's password, or makes one.

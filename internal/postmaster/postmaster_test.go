@@ -23,7 +23,7 @@ func place(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the server's user has to walk through
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -151,7 +151,7 @@ func TestServerEndsWhenItsParentIsKilled(t *testing.T) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	dir := place(t)
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServerEndsWhenItsParentIsKilled$") //nolint:gosec // this very test binary
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServerEndsWhenItsParentIsKilled$")
 	child.Env = append(os.Environ(), "POSTMASTER_CHILD_DIR="+dir)
 	if err := child.Run(); err == nil {
 		t.Fatal("the child should have been killed")
@@ -193,6 +193,12 @@ func TestFolderThatTheServersUserCannotEnterIsNamed(t *testing.T) {
 	closed := place(t)
 	if err := os.Chmod(closed, 0o700); err != nil {
 		t.Fatal(err)
+	}
+	if err := Reachable(filepath.Join(place(t), "not", "there", "yet")); err != nil {
+		t.Errorf("an open folder: %v", err)
+	}
+	if err := Reachable(filepath.Join(closed, "server")); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("a closed folder: %v, want a fault", err)
 	}
 	_, err := Start(t.Context(), Options{Dir: filepath.Join(closed, "server"), Settings: fast})
 	var f *fault.Error

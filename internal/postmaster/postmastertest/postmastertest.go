@@ -66,7 +66,7 @@ func ForTest(t testing.TB) *postmaster.Server {
 		t.Fatal(err)
 	}
 	home = dir
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) //nolint:usetesting // the server outlives this test
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	s, err := postmaster.Start(ctx, postmaster.Options{Dir: dir, Settings: map[string]string{
 		"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
@@ -119,7 +119,7 @@ END $$`
 
 func administer(t testing.TB, s *postmaster.Server, statements ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) //nolint:usetesting // also runs in cleanups, after the test's context
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
