@@ -34,7 +34,9 @@ lint: ## the linters of .golangci.yml and the formatting
 format: ## write the formatting
 	$(TOOL) golangci-lint fmt
 
-bench: ## all benchmarks, one second each
+bench: prepare ## the copy's speed into docs/benchmarks.md, then all other benchmarks, one second each
+	$(GO) run ./internal/benchmark > docs/benchmarks.new
+	mv docs/benchmarks.new docs/benchmarks.md
 	$(GO) test -p 1 -run '^$$' -bench . -benchtime 1s -timeout 60m $(PACKAGES)
 
 vulnerabilities: ## known vulnerabilities in what is linked in; needs a network

@@ -54,6 +54,9 @@ var mayImport = map[string][]string{
 		"store/duckdb", "store/clickhouse", "flow", "metric", "gate", "gate/pgwire", "gate/web", "ledger", "guard", "incident", "examples",
 	},
 
+	// Measures the rooms together, as node would run them; nothing imports it.
+	"benchmark": {"fault", "policy", "treatment", "source/postgres", "fleet", "postmaster", "engine", "store", "store/duckdb", "flow", "ledger"},
+
 	// Support for tests: conformance suites and private servers. No production file imports them.
 	"source/sourcetest":         {"source", "treatment", "policy", "fault"},
 	"store/storetest":           {"store", "treatment", "policy", "fault"},
@@ -84,7 +87,7 @@ var owners = map[string][]string{
 	"github.com/landlock-lsm":              {"engine"},
 	"github.com/elastic/go-seccomp-bpf":    {"engine"},
 	"golang.org/x/net/bpf":                 {"engine"},
-	"github.com/jackc/pgx/v5":              {"source/postgres", "fleet", "postmaster", "postmaster/postmastertest"},
+	"github.com/jackc/pgx/v5":              {"source/postgres", "fleet", "postmaster", "postmaster/postmastertest", "benchmark"},
 	"golang.org/x/mod/sumdb":               {"ledger"},
 	"github.com/spf13/cobra":               {"cmd/weir"},
 	"github.com/schollz/progressbar/v3":    {"cmd/weir"},
