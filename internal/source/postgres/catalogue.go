@@ -101,7 +101,7 @@ func (s *Source) look(ctx context.Context, conn *pgconn.PgConn) (*catalogue, err
 		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", sqlTables, sqlColumns, sqlKeys, sqlPartitions, fmt.Sprintf(sqlPublication, quoteText(s.name)),
 		"SELECT CASE WHEN pg_is_in_recovery() THEN '0/0'::pg_lsn ELSE pg_current_wal_insert_lsn() END", "COMMIT",
 	}
-	r, err := exec(ctx, conn, strings.Join(statements, ";\n"))
+	r, err := simple(ctx, conn, strings.Join(statements, ";\n"))
 	if err != nil {
 		return nil, s.failure(ctx, "show its catalogue", err)
 	}
@@ -290,7 +290,7 @@ func (s *Source) Schema(ctx context.Context) (*source.Schema, error) {
 		if err != nil {
 			return err
 		}
-		r, err := exec(ctx, conn, "SELECT (pg_control_system()).system_identifier || '/' || current_database()")
+		r, err := simple(ctx, conn, "SELECT (pg_control_system()).system_identifier || '/' || current_database()")
 		if err != nil {
 			return s.failure(ctx, "tell which database it is", err)
 		}

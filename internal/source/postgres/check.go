@@ -27,7 +27,7 @@ func (s *Source) Check(ctx context.Context, sel source.Selection) ([]source.Find
 		if err != nil {
 			return err
 		}
-		r, err := exec(ctx, conn, sqlServer)
+		r, err := simple(ctx, conn, sqlServer)
 		if err != nil {
 			return s.failure(ctx, "show its settings", err)
 		}
@@ -181,7 +181,7 @@ func (s *Source) checkRights(ctx context.Context, conn *pgconn.PgConn, c *catalo
 				names = append(names, want.Name)
 			}
 		}
-		r, err := exec(ctx, conn, "SELECT "+strings.Join(asks, ", "))
+		r, err := simple(ctx, conn, "SELECT "+strings.Join(asks, ", "))
 		if err != nil {
 			return nil, s.failure(ctx, "show its rights", err)
 		}

@@ -97,8 +97,8 @@ func (s *Source) admin(ctx context.Context, f func(*pgconn.PgConn) error) error 
 // result is the rows of one statement, as text; NULL is nil.
 type result [][][]byte
 
-// exec runs statements in one message and returns a result for each.
-func exec(ctx context.Context, conn *pgconn.PgConn, sql string) ([]result, error) {
+// simple runs statements in one message and returns a result for each.
+func simple(ctx context.Context, conn *pgconn.PgConn, sql string) ([]result, error) {
 	answers, err := conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
 		return nil, err

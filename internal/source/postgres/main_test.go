@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -81,17 +82,18 @@ func (p *production) try(t testing.TB, sql string) error {
 	t.Helper()
 	conn := p.connect(t)
 	defer closeConn(conn)
-	_, err := exec(t.Context(), conn, sql)
+	_, err := simple(context.WithoutCancel(t.Context()), conn, sql) // also runs in cleanups
 	return err
 }
 
 func (p *production) connect(t testing.TB) *pgconn.PgConn {
 	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), p.url)
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgconn.Connect(ctx, p.url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := exec(t.Context(), conn, "SET synchronous_commit = on"); err != nil {
+	if _, err := simple(ctx, conn, "SET synchronous_commit = on"); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -102,7 +104,7 @@ func (p *production) ask(t testing.TB, sql string) []string {
 	t.Helper()
 	conn := p.connect(t)
 	defer closeConn(conn)
-	r, err := exec(t.Context(), conn, sql)
+	r, err := simple(t.Context(), conn, sql)
 	if err != nil {
 		t.Fatal(sql, ":", err)
 	}

@@ -121,7 +121,7 @@ func (s *Source) Close() error {
 func (s *Source) Now(ctx context.Context) (source.Position, error) {
 	var p source.Position
 	err := s.admin(ctx, func(conn *pgconn.PgConn) error {
-		r, err := exec(ctx, conn, "SELECT pg_current_wal_insert_lsn()")
+		r, err := simple(ctx, conn, "SELECT pg_current_wal_insert_lsn()")
 		if err != nil {
 			return s.failure(ctx, "tell how far its log is", err)
 		}
@@ -135,7 +135,7 @@ func (s *Source) Now(ctx context.Context) (source.Position, error) {
 		poll := time.NewTicker(slotPoll)
 		defer poll.Stop()
 		for {
-			if r, err = exec(ctx, conn, "SELECT pg_current_wal_flush_lsn()"); err != nil {
+			if r, err = simple(ctx, conn, "SELECT pg_current_wal_flush_lsn()"); err != nil {
 				return s.failure(ctx, "tell how far its log is", err)
 			}
 			flushed, err := cellLSN(r)

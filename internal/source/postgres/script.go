@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -49,7 +50,7 @@ func (s *Source) Script(ctx context.Context, sel source.Selection) (string, erro
 
 // unlimited tells whether a slot may keep log until production's disk is full.
 func (s *Source) unlimited(ctx context.Context, conn *pgconn.PgConn) (bool, error) {
-	r, err := exec(ctx, conn, "SELECT current_setting('max_slot_wal_keep_size')")
+	r, err := simple(ctx, conn, "SELECT current_setting('max_slot_wal_keep_size')")
 	if err != nil {
 		return false, s.failure(ctx, "show its settings", err)
 	}
@@ -87,10 +88,10 @@ func (s *Source) publicationScript(b *strings.Builder, c *catalogue, sel source.
 	switch {
 	case c.publication == nil:
 		fmt.Fprintf(b, "CREATE PUBLICATION %s FOR %s\n  WITH (%s);\n", name, list, publishOptions)
-	case c.publication.allTables: // cannot be narrowed
+	case c.publication.allTables || c.publication.schemas: // cannot be narrowed
 		fmt.Fprintf(b, "BEGIN;\nDROP PUBLICATION %s;\nCREATE PUBLICATION %s FOR %s\n  WITH (%s);\nCOMMIT;\n", name, name, list, publishOptions)
-	default:
-		fmt.Fprintf(b, "BEGIN;\nALTER PUBLICATION %s SET %s;\nALTER PUBLICATION %s SET (%s);\nCOMMIT;\n", name, list, name, publishOptions)
+	default: // the options first: a partitioned table takes a column list only when it is published as its root
+		fmt.Fprintf(b, "BEGIN;\nALTER PUBLICATION %s SET (%s);\nALTER PUBLICATION %s SET %s;\nCOMMIT;\n", name, publishOptions, name, list)
 	}
 }
 
@@ -153,16 +154,33 @@ SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_
 DROP PUBLICATION IF EXISTS %s;
 `, scriptHead, quoteText(s.name), quoteName(s.name))
 	err := s.admin(ctx, func(conn *pgconn.PgConn) error {
-		r, err := exec(ctx, conn, "SELECT current_setting('max_slot_wal_keep_size')")
+		set, err := s.limitIsOurs(ctx, conn)
 		if err != nil {
-			return s.failure(ctx, "show its settings", err)
+			return err
 		}
-		if string(r[0][0][0]) == keepSize {
+		if set {
 			b.WriteString("\n-- The limit that weir's script had set.\nALTER SYSTEM RESET max_slot_wal_keep_size;\nSELECT pg_reload_conf();\n")
 		}
 		return nil
 	})
 	return b.String(), err
+}
+
+// limitIsOurs tells whether ALTER SYSTEM set what our script sets. A role that may not see where settings come from sees the value alone.
+func (s *Source) limitIsOurs(ctx context.Context, conn *pgconn.PgConn) (bool, error) {
+	r, err := simple(ctx, conn, `SELECT has_table_privilege('pg_catalog.pg_file_settings', 'SELECT') AND has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE'),
+current_setting('max_slot_wal_keep_size') = `+quoteText(keepSize))
+	if err != nil {
+		return false, s.failure(ctx, "show its settings", err)
+	}
+	if !cellBool(r[0][0][0]) {
+		return cellBool(r[0][0][1]), nil
+	}
+	r, err = simple(ctx, conn, `SELECT FROM pg_file_settings WHERE name = 'max_slot_wal_keep_size' AND sourcefile LIKE '%postgresql.auto.conf' AND setting = `+quoteText(keepSize))
+	if err != nil {
+		return false, s.failure(ctx, "show its settings", err)
+	}
+	return len(r[0]) > 0, nil
 }
 
 // Execute implements source.Source: each statement by itself, because ALTER SYSTEM runs in no transaction.
@@ -172,12 +190,61 @@ func (s *Source) Execute(ctx context.Context, script string) error {
 		return err
 	}
 	defer closeConn(conn)
+	loaded, err := confLoaded(ctx, conn)
+	if err != nil {
+		return s.failure(ctx, "show its settings", err)
+	}
+	reload := false
 	for _, statement := range split(script) {
-		if _, err := exec(ctx, conn, statement); err != nil {
+		if _, err := simple(ctx, conn, statement); err != nil {
 			verb, _, _ := strings.Cut(statement, "\n")
 			verb, _, _ = strings.Cut(verb, `"`)
 			return s.failure(ctx, "run a statement of the script ("+strings.TrimSpace(verb)+")", err)
 		}
+		reload = reload || strings.Contains(statement, "pg_reload_conf")
+	}
+	if !reload {
+		return nil
+	}
+	return s.awaitReload(ctx, conn, loaded)
+}
+
+func confLoaded(ctx context.Context, conn *pgconn.PgConn) (string, error) {
+	r, err := simple(ctx, conn, "SELECT pg_conf_load_time()")
+	if err != nil {
+		return "", err
+	}
+	return string(r[0][0][0]), nil
+}
+
+// awaitReload waits until a session sees the new settings, which pg_reload_conf only asks for, and lets the session for questions be opened anew. A server that takes
+// longer is not an error: the next check says what is missing.
+func (s *Source) awaitReload(ctx context.Context, conn *pgconn.PgConn, before string) error {
+	patience := time.NewTimer(slotRelease)
+	defer patience.Stop()
+	poll := time.NewTicker(slotPoll)
+	defer poll.Stop()
+	for waiting := true; waiting; {
+		now, err := confLoaded(ctx, conn)
+		if err != nil {
+			return s.failure(ctx, "show its settings", err)
+		}
+		if now != before {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-patience.C:
+			waiting = false
+		case <-poll.C:
+		}
+	}
+	s.adminMu.Lock()
+	defer s.adminMu.Unlock()
+	if s.adminConn != nil {
+		closeConn(s.adminConn)
+		s.adminConn = nil
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type slot struct {
 
 // slotState returns nil when there is no slot.
 func (s *Source) slotState(ctx context.Context, conn *pgconn.PgConn) (*slot, error) {
-	r, err := exec(ctx, conn, `SELECT coalesce(plugin = 'pgoutput' AND database = current_database() AND NOT temporary, false), active, coalesce(active_pid, 0),
+	r, err := simple(ctx, conn, `SELECT coalesce(plugin = 'pgoutput' AND database = current_database() AND NOT temporary, false), active, coalesce(active_pid, 0),
 coalesce(wal_status = 'lost', false), coalesce(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE slot_name = `+quoteText(s.name))
 	if err != nil {
 		return nil, s.failure(ctx, "show its replication slots", err)
@@ -58,7 +58,7 @@ func (s *Source) Start(ctx context.Context) (from source.Position, made bool, er
 			return nil
 		}
 		// decoding uses the catalogue as it was: a slot older than its publication could never be read
-		r, err := exec(ctx, conn, "SELECT FROM pg_publication WHERE pubname = "+quoteText(s.name))
+		r, err := simple(ctx, conn, "SELECT FROM pg_publication WHERE pubname = "+quoteText(s.name))
 		if err != nil {
 			return s.failure(ctx, "show its publications", err)
 		}
@@ -69,7 +69,7 @@ func (s *Source) Start(ctx context.Context) (from source.Position, made bool, er
 			if err := s.awaitRelease(ctx, conn); err != nil {
 				return err
 			}
-			if _, err := exec(ctx, conn, "SELECT pg_drop_replication_slot("+quoteText(s.name)+")"); err != nil && stateOf(err) != stateUndefinedObject {
+			if _, err := simple(ctx, conn, "SELECT pg_drop_replication_slot("+quoteText(s.name)+")"); err != nil && stateOf(err) != stateUndefinedObject {
 				return s.failure(ctx, "drop the replication slot that cannot be read any more", err)
 			}
 		}
@@ -93,7 +93,7 @@ func (s *Source) makeSlot(ctx context.Context) (source.Position, error) {
 		return "", err
 	}
 	defer closeConn(conn)
-	r, err := exec(ctx, conn, "CREATE_REPLICATION_SLOT "+quoteName(s.name)+" LOGICAL pgoutput (SNAPSHOT 'nothing')")
+	r, err := simple(ctx, conn, "CREATE_REPLICATION_SLOT "+quoteName(s.name)+" LOGICAL pgoutput (SNAPSHOT 'nothing')")
 	if err == nil && (len(r) != 1 || len(r[0]) != 1 || len(r[0][0]) < 2) {
 		err = errMessage
 	}

@@ -60,13 +60,13 @@ func (s *Source) Snapshot(ctx context.Context) (source.Snapshot, error) {
 }
 
 func (n *snapshot) open(ctx context.Context) error {
-	r, err := exec(ctx, n.lookout, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+	r, err := simple(ctx, n.lookout, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 	if err != nil {
 		return n.source.failure(ctx, "tell its time", err)
 	}
 	n.taken = time.UnixMicro(cellInt(r[0][0][0])).UTC()
 	slot := fmt.Sprintf("%s_copy%d", n.source.name, n.slot.PID())
-	r, err = exec(ctx, n.slot, "CREATE_REPLICATION_SLOT "+quoteName(slot)+" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')")
+	r, err = simple(ctx, n.slot, "CREATE_REPLICATION_SLOT "+quoteName(slot)+" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')")
 	if err != nil {
 		return n.source.failure(ctx, "make a temporary replication slot for the snapshot", err)
 	}
@@ -110,7 +110,7 @@ func (n *snapshot) yield(ctx context.Context) {
 		if running == 0 {
 			continue
 		}
-		r, err := exec(ctx, n.lookout, "SELECT DISTINCT b FROM pg_locks w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) b WHERE NOT w.granted")
+		r, err := simple(ctx, n.lookout, "SELECT DISTINCT b FROM pg_locks w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) b WHERE NOT w.granted")
 		n.mu.Lock()
 		if err != nil { // blind: better no copy than one that production may wait for
 			for _, end := range n.copies {
@@ -171,7 +171,7 @@ func (n *snapshot) outcome(ctx, copying context.Context, reader *copyReader, l *
 
 func (n *snapshot) copy(ctx context.Context, conn *pgconn.PgConn, reader *copyReader, l *treatment.Layout) error {
 	schema, name, _ := strings.Cut(l.Table, ".")
-	r, err := exec(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteText(n.name)+
+	r, err := simple(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteText(n.name)+
 		"; SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "+quoteText(schema)+" AND c.relname = "+quoteText(name))
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (n *snapshot) copy(ctx context.Context, conn *pgconn.PgConn, reader *copyRe
 	if err := reader.close(); err != nil {
 		return err
 	}
-	_, err = exec(ctx, conn, "COMMIT")
+	_, err = simple(ctx, conn, "COMMIT")
 	return err
 }
 

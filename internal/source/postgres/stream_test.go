@@ -69,7 +69,7 @@ func TestSnapshotsUnderManyWritersLoseAndDoubleNothing(t *testing.T) {
 				default:
 				}
 				id := (w+1)*10_000_000 + i
-				_, err := exec(t.Context(), conn, fmt.Sprintf("BEGIN; INSERT INTO app.item VALUES (%d, 1); UPDATE app.item SET n = n + 1 WHERE id = %d; DELETE FROM app.item WHERE id = %d; COMMIT",
+				_, err := simple(t.Context(), conn, fmt.Sprintf("BEGIN; INSERT INTO app.item VALUES (%d, 1); UPDATE app.item SET n = n + 1 WHERE id = %d; DELETE FROM app.item WHERE id = %d; COMMIT",
 					id, 1+(i*7+w*17)%100, id-50))
 				if err != nil {
 					t.Error(err)

@@ -174,7 +174,7 @@ func (w *watch) lookout(ctx context.Context) {
 
 // note reads production's clock, then its log: in this order everything that had committed by the clock is before the place.
 func (w *watch) note(ctx context.Context) error {
-	r, err := exec(ctx, w.side, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint; SELECT pg_current_wal_insert_lsn()")
+	r, err := simple(ctx, w.side, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint; SELECT pg_current_wal_insert_lsn()")
 	if err != nil {
 		return w.source.failure(ctx, "tell its time", err)
 	}
