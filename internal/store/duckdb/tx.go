@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/store"
@@ -25,6 +26,7 @@ type txFile struct {
 	*writer
 	mark   treatment.Mark
 	derive map[string]bool // facts that will be derived from all rows anyway
+	lost   error           // rows whose unchanged values were not found; an error unless the file drops what was written for it
 }
 
 // Begin implements store.Store.
@@ -151,13 +153,20 @@ func (t *tx) Commit(ctx context.Context, to treatment.Mark) error {
 	defer t.s.commits.Unlock()
 	// What the caller cancels now is too late: whether it is committed must be known.
 	ctx = context.WithoutCancel(ctx)
-	var errs []error
-	for _, a := range accesses {
+	var wg sync.WaitGroup
+	errs := make([]error, len(accesses))
+	for i, a := range accesses {
 		if tf := t.files[a]; tf != nil {
-			if err := tf.exec(ctx, "COMMIT"); err != nil {
-				errs = append(errs, fmt.Errorf("commit %s: %w", a, err))
-				continue
-			}
+			wg.Go(func() {
+				if err := tf.exec(ctx, "COMMIT"); err != nil {
+					errs[i] = fmt.Errorf("commit %s: %w", a, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i, a := range accesses {
+		if tf := t.files[a]; tf != nil && errs[i] == nil {
 			tf.close()
 			delete(t.files, a)
 		}
@@ -176,6 +185,9 @@ func (t *tx) settle(ctx context.Context, a store.Access, to treatment.Mark) erro
 		tf.close()
 		delete(t.files, a)
 		return nil
+	}
+	if tf.lost != nil {
+		return tf.lost
 	}
 	if err := tf.Flush(ctx); err != nil {
 		return fmt.Errorf("write store: %w", err)

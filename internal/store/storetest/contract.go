@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -167,6 +168,8 @@ func everyTypeComesBackUnchanged(t *testing.T, open Open) {
 		func(b *treatment.Builder) { b.TextList(nil) })
 	add("il", kind(treatment.Int32List), func(b *treatment.Builder) { b.Int32List([]int32{1, 0, -5}, []bool{true, false, true}) },
 		func(b *treatment.Builder) { b.Int32List(nil, nil) })
+	held := func(b *treatment.Builder) { b.Held() } // what no store can hold arrives as NULL
+	add("held", treatment.Type{Kind: treatment.Numeric, Precision: 5, Scale: 1}, held, held)
 	x := newTable(t, "s.types", cols...)
 	prepare(t, s, nil, x)
 	batch := x.batch(t, change{treatment.Insert, values[0]}, change{treatment.Insert, values[1]}, change{treatment.Insert, values[2]})
@@ -662,3 +665,37 @@ func rewriteRemovesBytes(t *testing.T, open Open) {
 
 // within bounds a wait of the suite.
 const within = 30 * time.Second
+
+// Halves is a store of which a test can commit one file alone.
+type Halves func(ctx context.Context, tx store.Tx, a store.Access, to treatment.Mark) error
+
+// FilesAtDifferentMarks shows that a transaction of which a crash let one file commit alone is made whole by repeating it: nothing is lost, nothing is twice,
+// also where the repeated rows are no longer where they were.
+func FilesAtDifferentMarks(t *testing.T, open Open, commitOnly Halves) {
+	t.Helper()
+	for _, a := range inBoth {
+		s := opened(t, open, t.TempDir())
+		x := item(t)
+		prepare(t, s, nil, x)
+		write(t, s, mark(1), x.batch(t, ins(1, "a", "b", nil, 2), ins(2, "c", "d", nil, 2)))
+		changes := []change{
+			{treatment.MoveFrom, x.keyOnly(1)}, {treatment.MoveTo, []any{7, same{}, same{}, nil, 3}}, x.del(2), ins(3, "e", "f", nil, 4),
+		}
+		tx, err := s.Begin(t.Context())
+		must(t, err)
+		b := x.batch(t, changes...)
+		must(t, tx.Write(t.Context(), b))
+		b.Release()
+		must(t, commitOnly(t.Context(), tx, a, mark(2)))
+		if st := state(t, s); st.Mark() != mark(1) || st.Marks[a] != mark(2) {
+			t.Errorf("marks %v", st.Marks)
+		}
+		write(t, s, mark(2), x.batch(t, changes...))
+		wantRows(t, scan(t, s, store.SQL, x), []string{"7|a|3", "3|e|4"})
+		wantRows(t, scan(t, s, store.Metrics, x), []string{"7|b|3", "3|f|4"})
+		if m := state(t, s).Mark(); m != mark(2) {
+			t.Errorf("mark %v", m)
+		}
+		must(t, s.Close())
+	}
+}

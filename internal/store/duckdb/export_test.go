@@ -1,0 +1,31 @@
+package duckdb
+
+import (
+	"context"
+
+	"github.com/weirproject/weir/internal/store"
+	"github.com/weirproject/weir/internal/treatment"
+)
+
+// CommitOnly commits one file of the transaction and drops the others, as a crash between two files does.
+func CommitOnly(ctx context.Context, x store.Tx, a store.Access, to treatment.Mark) error {
+	t, ok := x.(*tx)
+	if !ok {
+		panic("another store's transaction")
+	}
+	defer t.Rollback()
+	if err := t.settle(ctx, a, to); err != nil {
+		return err
+	}
+	return t.files[a].exec(ctx, "COMMIT")
+}
+
+// SetFormat writes another format version into a file.
+func (s *Store) SetFormat(ctx context.Context, a store.Access, sql string) error {
+	w, err := s.openWriter(ctx, s.file(a))
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return w.exec(ctx, "UPDATE _weir.meta SET format = "+sql)
+}
