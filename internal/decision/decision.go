@@ -1,0 +1,62 @@
+package decision
+
+import "context"
+
+// Parser is the engine's own parser, in an engine without files or data. Errors hold none of the engine's text.
+type Parser interface {
+	// Serialize returns the engine's serialised tree of the statements in sql (DuckDB: json_serialize_sql), also when that tree says that sql is no statement that can be serialised.
+	Serialize(ctx context.Context, sql string) (tree []byte, err error)
+	// Deserialize returns the text of a serialised tree (DuckDB: json_deserialize_sql).
+	Deserialize(ctx context.Context, tree []byte) (sql string, err error)
+}
+
+// Column is a column that the asker may read.
+type Column struct {
+	Name string
+	Type string // as the engine calls it: VARCHAR, UUID, TIMESTAMP
+}
+
+// Table is a table that the asker may read, with those of its columns that the asker may read. Nothing else exists for them.
+type Table struct {
+	Schema, Name string
+	Columns      []Column
+}
+
+// Catalog is everything that exists for the asker.
+type Catalog struct {
+	Tables []Table
+}
+
+// Request is a statement to decide on.
+type Request struct {
+	SQL     string
+	Catalog *Catalog
+	MaxRows int64 // the limit that goes into the text, plus one so that a cut can be told; 0: none
+}
+
+// Read is a table that an allowed statement reads, and the columns of it that it reads anywhere: in its output, its conditions, its groups.
+type Read struct {
+	Table   string   `json:"table"` // schema-qualified
+	Columns []string `json:"columns"`
+}
+
+// Decision allows a statement.
+type Decision struct {
+	SQL        string // what runs: regenerated, every name resolved and qualified, limits put in
+	Parameters int    // $1…$n
+	Reads      []Read // sorted
+	Shape      string // the statement with every literal replaced by a keyed hash of it: what the record holds
+}
+
+// Rule names why a statement was refused. It is stable; the documentation lists them.
+type Rule string
+
+// RefusalError is a refusal: the cause of the *fault.Error (kind Refused) that Decide returns, for protocols that need a code and a place.
+type RefusalError struct {
+	Rule     Rule
+	SQLState string // five characters: 42501, 42P01, 42703, 42601, 0A000, …
+	Position int    // 1-based character in the request's SQL; 0: none
+}
+
+// Error names the rule.
+func (e *RefusalError) Error() string { return "refused: " + string(e.Rule) }
