@@ -84,6 +84,9 @@ func Copy(ctx context.Context, c Config, from, to string) error {
 
 func start(ctx context.Context, s settings, log *slog.Logger) (*Engine, error) {
 	warnUnsandboxed(log)
+	if !awaitUnlocked(ctx, s.Path) || !awaitUnlocked(ctx, s.From) {
+		return nil, startFault(failBusy)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fault.New(fault.Internal, "weir cannot find its own program", "run it from a place that still exists").WithCause(err)
@@ -202,9 +205,11 @@ func startFault(f failure) error {
 	case failProof:
 		return fault.New(fault.Refused, "the engine's sandbox let through what it must refuse, so it did not start",
 			"report it with the kernel's version").WithCause(errSandbox)
-	case failBusy, failOpen:
+	case failBusy:
+		return fault.New(fault.Unavailable, "another process uses the database file", "stop the other weir first").WithCause(errFile)
+	case failOpen:
 		return fault.New(fault.Unavailable, "the database file could not be opened",
-			"look whether another weir uses it, whether it is weir's, and at its owner and mode").WithCause(errFile)
+			"look whether it is weir's, and at its owner and mode").WithCause(errFile)
 	case failMemory:
 		return fault.New(fault.Unavailable, "the engine has too little memory to open its file", "raise the engine's memory limit").WithCause(errFile)
 	case failCopy:

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,4 +36,34 @@ func socketPair() (net.Conn, *os.File, error) {
 		return nil, nil, fmt.Errorf("make socket pair: %w", err)
 	}
 	return conn, os.NewFile(uintptr(fds[1]), "engine"), nil
+}
+
+// lockPatience is how long the engine of a weir that has just died may hold its file.
+const lockPatience = 2 * time.Second
+
+// awaitUnlocked waits a little while another process has the file, and tells whether it is free. A file that isn't there is.
+func awaitUnlocked(ctx context.Context, path string) bool {
+	if path == "" {
+		return true
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // our own file
+	if err != nil {
+		return true // opening it will tell more
+	}
+	defer func() { _ = f.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		lock := unix.Flock_t{Type: unix.F_WRLCK}
+		if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }

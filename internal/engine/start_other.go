@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -37,3 +38,5 @@ func socketPair() (net.Conn, *os.File, error) {
 	}
 	return conn, os.NewFile(uintptr(fds[1]), "engine"), nil
 }
+
+func awaitUnlocked(context.Context, string) bool { return true }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -95,7 +96,8 @@ type pinned struct {
 // pinnedFile serves one statement at a time.
 type pinnedFile struct {
 	*session
-	free chan struct{} // holds the right to use the session
+	turn chan struct{} // holds the right to use the session
+	open atomic.Pointer[rows]
 }
 
 // Pin implements store.Store. A statement that fails while it runs ends the view of its file: DuckDB drops the transaction.
@@ -109,8 +111,8 @@ func (s *Store) Pin(ctx context.Context) (store.Pinned, error) {
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
-		p.files[f.access] = &pinnedFile{sess, make(chan struct{}, 1)}
-		p.files[f.access].free <- struct{}{}
+		p.files[f.access] = &pinnedFile{session: sess, turn: make(chan struct{}, 1)}
+		p.files[f.access].turn <- struct{}{}
 		if err := sess.exec(ctx, beginRead); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -152,7 +154,7 @@ func (p *pinned) run(ctx context.Context, a store.Access, after func(), sql stri
 		return nil, fault.Newf(fault.NotFound, "the store has nothing of the access %s", a).WithHint("name it in the policy first")
 	}
 	select {
-	case _, ok := <-f.free:
+	case _, ok := <-f.turn:
 		if !ok {
 			return nil, fault.New(fault.Internal, "the view is closed", "pin another")
 		}
@@ -161,23 +163,30 @@ func (p *pinned) run(ctx context.Context, a store.Access, after func(), sql stri
 	}
 	done := sync.OnceValue(func() error {
 		after()
-		f.free <- struct{}{}
+		f.open.Store(nil)
+		f.turn <- struct{}{}
 		return nil
 	})
 	r, err := f.Select(ctx, sql, args...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("query view: %w", err), done())
 	}
-	return &rows{r, done}, nil
+	out := &rows{r, done}
+	f.open.Store(out)
+	return out, nil
 }
 
+// Close ends the view; rows of it that are still open end with it.
 func (p *pinned) Close() error {
 	p.once.Do(func() {
 		for _, f := range p.files {
-			<-f.free
-			close(f.free)
+			if r := f.open.Load(); r != nil {
+				_ = r.Close()
+			}
+			<-f.turn
+			close(f.turn)
 			f.rollback(context.Background())
-			f.session.free()
+			f.free()
 		}
 	})
 	return nil

@@ -562,7 +562,14 @@ func pinDoesNotMove(t *testing.T, open Open) {
 	if m := p.State().Mark(); m != mark(1) {
 		t.Errorf("mark %v", m)
 	}
+	// Rows that are still open end with the view.
+	_, err = p.Query(t.Context(), store.Metrics, "SELECT a.id, b.range FROM s.item a, range(100000000) b")
+	must(t, err)
 	must(t, p.Close())
+	must(t, p.Close())
+	if _, err := p.Scan(t.Context(), store.SQL, "s.item"); err == nil {
+		t.Error("a closed view answers")
+	}
 	if got := len(scan(t, s, store.SQL, x)); got != 6 {
 		t.Errorf("%d rows afterwards", got)
 	}
