@@ -13,8 +13,11 @@ import (
 
 // follow applies production's transactions in groups until ctx ends, the target is reached or something fails.
 func (f *Flow) follow(ctx context.Context, p *plan, state store.State, from, target source.Position) error {
-	f.status.phase(Following)
-	s := &streamer{f: f, ctx: ctx, plan: p, from: from, target: target, changes: map[string]int64{}, heldBack: map[string]int{}, committed: time.Now()}
+	s := &streamer{f: f, ctx: ctx, plan: p, from: from, target: target, changes: map[string]int64{}, heldBack: map[string]int{}}
+	if state.Mark().Position != "" { // else the first group that is applied says as of when the copy is, and only then is it followed
+		s.committed = time.Now()
+		f.status.phase(Following)
+	}
 	for _, m := range state.Marks {
 		if m.Position > from {
 			s.boundaries = append(s.boundaries, m.Position)

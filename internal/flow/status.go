@@ -174,6 +174,9 @@ func (t *tracker) applied(position source.Position, asOf time.Time, changes map[
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.status.Position, t.status.AsOf = position, asOf
+	if t.status.Phase != Following {
+		t.status.Phase, t.status.Reason, t.status.Started = Following, "", time.Now()
+	}
 	if len(changes) > 0 {
 		t.status.Batches++
 	}
