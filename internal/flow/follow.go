@@ -250,10 +250,10 @@ func (s *streamer) apply() error {
 		return err
 	}
 	s.f.o.Source.Ack(s.end.Position)
-	s.f.status.applied(s.end.Position, s.end.AsOf, s.changes)
 	if err := s.f.o.Store.Refresh(s.ctx); err != nil {
 		return err
 	}
+	s.f.status.applied(s.end.Position, s.end.AsOf, s.changes) // after the facts, so that whoever sees it finds their numbers
 	done := s.target != "" && s.end.Position >= s.target
 	s.from, s.end, s.rows, s.committed = s.end.Position, treatment.Mark{}, 0, time.Now()
 	s.changes, s.heldBack = map[string]int64{}, map[string]int{}
