@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,11 +25,12 @@ func processes(t testing.TB, s store.Store) Crasher {
 	return c
 }
 
-// killer kills one of the store's processes after random times, until it is stopped; it returns how many it killed.
-func killer(c Crasher, rng *rand.Rand, most time.Duration) (stop func() int) {
+// killer kills one of the store's processes after random times, until it is stopped; it returns how many it killed. After a kill it waits for progress, so that
+// a slow machine gets somewhere.
+func killer(c Crasher, rng *rand.Rand, most time.Duration, progress *atomic.Int64) (stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	killed := 0
+	killed, at := 0, int64(-1)
 	wg.Go(func() {
 		for {
 			timer := time.NewTimer(time.Duration(rng.Int64N(int64(most))))
@@ -38,7 +40,8 @@ func killer(c Crasher, rng *rand.Rand, most time.Duration) (stop func() int) {
 				return
 			case <-timer.C:
 			}
-			if pids := c.EnginePIDs(); len(pids) > 0 {
+			if pids := c.EnginePIDs(); len(pids) > 0 && progress.Load() > at {
+				at = progress.Load()
 				if p, err := os.FindProcess(pids[rng.IntN(len(pids))]); err == nil && p.Kill() == nil {
 					killed++
 				}
@@ -64,7 +67,8 @@ func crashLosesNothing(t *testing.T, open Open) {
 	prepare(t, s, nil, x)
 	rng := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // a test's
 	m := model{}
-	stop := killer(c, rand.New(rand.NewPCG(7, 8)), 120*time.Millisecond) //nolint:gosec // a test's
+	var progress atomic.Int64
+	stop := killer(c, rand.New(rand.NewPCG(7, 8)), 120*time.Millisecond, &progress) //nolint:gosec // a test's
 	failed := 0
 	deadline := time.Now().Add(4 * time.Second)
 	for n := 1; time.Now().Before(deadline); n++ {
@@ -72,6 +76,7 @@ func crashLosesNothing(t *testing.T, open Open) {
 		for ctx := t.Context(); ; {
 			err := tryWrite(ctx, s, mark(n), x.batch(t, changes...))
 			if err == nil {
+				progress.Add(1)
 				break
 			}
 			failed++
