@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"gate/pgwire":      {"gate", "metric", "fault"},
 	"gate/web":         {"gate", "metric", "fault"},
 	"ledger":           {"fault"},
+	"people":           {"fault"},
 	"guard":            {"ledger", "detect", "policy", "fault"},
 	"incident":         {"ledger", "fault"},
 	"node": {
@@ -92,6 +93,8 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":               {"cmd/weir"},
 	"github.com/schollz/progressbar/v3":    {"cmd/weir"},
 	"github.com/goccy/go-yaml":             {"policy", "metric", "node"},
+	"golang.org/x/crypto":                  {"people"},      // argon2id
+	"github.com/xdg-go/scram":              {"gate/pgwire"}, // the server's side of SCRAM
 	"golang.org/x/sys":                     {"engine", "node", "postmaster", "ledger", "cmd/weir"},
 	"github.com/apache/arrow-go/v18/arrow": {"treatment", "engine", "store", "store/duckdb", "store/storetest", "source/sourcetest", "flow", "metric", "gate", "gate/web", "gate/pgwire", "node"},
 }
@@ -104,6 +107,7 @@ var testOwners = map[string][]string{
 	"github.com/duckdb":                    {"metric"}, // its SQL is tried on the engine that will run it
 	"github.com/google/go-cmp":             {"*"},
 	"github.com/rogpeppe/go-internal":      {"cmd/weir"},
+	"github.com/xdg-go/scram":              {"people"}, // its verifiers are tried with a real client and server
 	"go.uber.org/goleak":                   {"*"},
 	"golang.org/x/sys":                     {"*"},
 	"pgregory.net/rapid":                   {"*"},
