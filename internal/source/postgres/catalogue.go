@@ -118,6 +118,7 @@ func (s *Source) look(ctx context.Context, conn *pgconn.PgConn) (*catalogue, err
 	if c.lsn, err = cellLSN(r[7:8]); err != nil {
 		return nil, s.failure(ctx, "show its catalogue", err)
 	}
+	c.lsn = c.lsn.recordEnd()
 	return c, nil
 }
 

@@ -203,6 +203,9 @@ func (s *Source) checkRights(ctx context.Context, conn *pgconn.PgConn, c *catalo
 }
 
 func (s *Source) checkPublication(c *catalogue, sel source.Selection, healthy, unlimited bool) []source.Finding {
+	if len(sel) == 0 {
+		return nil // nothing is to be published
+	}
 	why := c.misfit(sel)
 	switch {
 	case why == "":

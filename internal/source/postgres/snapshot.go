@@ -172,7 +172,7 @@ func (n *snapshot) outcome(ctx, copying context.Context, reader *copyReader, l *
 func (n *snapshot) copy(ctx context.Context, conn *pgconn.PgConn, reader *copyReader, l *treatment.Layout) error {
 	schema, name, _ := strings.Cut(l.Table, ".")
 	r, err := simple(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteText(n.name)+
-		"; SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "+quoteText(schema)+" AND c.relname = "+quoteText(name))
+		"; SELECT c.relkind, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "+quoteText(schema)+" AND c.relname = "+quoteText(name))
 	if err != nil {
 		return err
 	}
@@ -199,8 +199,30 @@ func (n *snapshot) copy(ctx context.Context, conn *pgconn.PgConn, reader *copyRe
 	if err := reader.close(); err != nil {
 		return err
 	}
+	if err := unmoved(ctx, conn, l.Table, cellOID(r[2][0][1])); err != nil {
+		return err
+	}
 	_, err = simple(ctx, conn, "COMMIT")
 	return err
+}
+
+// unmoved makes sure, while the copy's locks are still held, that what was read was the table of the snapshot: TRUNCATE, a rewriting ALTER TABLE and the attaching and detaching of
+// partitions are not transactional in PostgreSQL, so that an older snapshot sees the rows of such a table come or go. A query of pg_class answers as of the snapshot, its
+// functions as of now.
+func unmoved(ctx context.Context, conn *pgconn.PgConn, table string, oid uint32) error {
+	r, err := simple(ctx, conn, fmt.Sprintf(`WITH RECURSIVE tree(oid) AS (SELECT %[1]d::oid UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid),
+kind AS (SELECT relkind = 'p' AS parts FROM pg_class WHERE oid = %[1]d),
+own AS (SELECT oid FROM tree WHERE oid = %[1]d OR (SELECT parts FROM kind)),
+now AS (SELECT relid::oid AS oid FROM pg_partition_tree(%[1]d) UNION SELECT %[1]d::oid)
+SELECT EXISTS (SELECT FROM own JOIN pg_class c USING (oid) WHERE c.relkind <> 'f' AND c.relfilenode <> coalesce(pg_relation_filenode(c.oid), 0))
+OR EXISTS (SELECT oid FROM own EXCEPT SELECT oid FROM now) OR EXISTS (SELECT oid FROM now EXCEPT SELECT oid FROM own)`, oid))
+	if err != nil {
+		return err
+	}
+	if cellBool(r[0][0][0]) {
+		return fault.Newf(fault.Unavailable, "production truncated or rebuilt %s while it was copied", table).WithHint("weir copies the table again")
+	}
+	return nil
 }
 
 // selectList asks for the layout's columns and nothing else. A partitioned table is read from its root; a plain one without tables that inherit from it, for those

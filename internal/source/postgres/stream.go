@@ -232,7 +232,7 @@ func (t *stream) progress(ctx context.Context, end LSN) error {
 		return err
 	}
 	now := time.Now()
-	if now.Sub(t.told) < progressEvery {
+	if now.Sub(t.told) < min(progressEvery, t.source.beat()/2) {
 		return nil
 	}
 	at := t.watch.clock(end)

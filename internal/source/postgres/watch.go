@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	beat         = 500 * time.Millisecond // how often an idle server is asked where it is, and production's clock is read
+	defaultBeat  = 500 * time.Millisecond // how often an idle server is asked where it is, and production's clock is read; twice as often as the catalogue at least
 	statusEvery  = 10 * time.Second       // how often the server hears from us at least
 	answerWithin = 5 * time.Second        // when an answer that did not come is asked for again
 	lookShare    = 20                     // a look at the catalogue may take one part in so many of the time
@@ -71,13 +71,15 @@ func (w *watch) join() {
 	w.source.ackMu.Unlock()
 }
 
+func (s *Source) beat() time.Duration { return max(min(defaultBeat, s.watch/2), time.Millisecond) }
+
 func (w *watch) poke() {
 	_ = w.socket.SetReadDeadline(time.Unix(1, 0)) // a closed socket wakes its reader by itself
 }
 
 // herald keeps the server informed. It alone writes to the socket.
 func (w *watch) herald(ctx context.Context) {
-	tick := time.NewTicker(beat)
+	tick := time.NewTicker(w.source.beat())
 	defer tick.Stop()
 	last := time.Now()
 	for {
@@ -143,7 +145,7 @@ func (w *watch) answered(wants bool) {
 // lookout reads production's clock and catalogue. When its session ends the stream must end too: a server that shuts down ends ordinary sessions first and then waits
 // for us to have taken all, which may be long when the store is slow.
 func (w *watch) lookout(ctx context.Context) {
-	tick := time.NewTicker(beat)
+	tick := time.NewTicker(w.source.beat())
 	defer tick.Stop()
 	look := time.Now().Add(w.source.watch)
 	for {
