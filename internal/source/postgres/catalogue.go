@@ -29,13 +29,13 @@ type table struct {
 	filtered    bool // row-level security would filter what we read
 	rows        int64
 	columns     []source.Column
-	keys        []index
+	primary     *index
 	parts       map[uint32]*part // all of the tree below a partitioned table
 }
 
 type index struct {
-	primary, identity, immediate, valid bool
-	columns                             []string
+	immediate, valid bool
+	columns          []string
 }
 
 // part is a member of a partitioned table's tree.
@@ -72,10 +72,10 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ` + ours
 	sqlColumns = `SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> ''
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND ` + ours + ` ORDER BY a.attrelid, a.attnum`
-	sqlKeys = `SELECT i.indrelid, i.indexrelid, i.indisprimary, i.indisreplident, i.indimmediate, i.indisvalid, a.attname
+	sqlKeys = `SELECT i.indrelid, i.indimmediate, i.indisvalid, a.attname
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-WHERE (i.indisprimary OR i.indisreplident) AND k.ord <= i.indnkeyatts AND ` + ours + ` ORDER BY i.indrelid, i.indexrelid, k.ord`
+WHERE i.indisprimary AND k.ord <= i.indnkeyatts AND ` + ours + ` ORDER BY i.indrelid, k.ord`
 	// A partition that was attached after it was made has had its columns' rows rewritten by the ATTACH; one that was made in its place still has them as they were
 	// made, together with those of its system columns, which nothing ever rewrites.
 	sqlPartitions = `WITH RECURSIVE tree AS (
@@ -172,18 +172,15 @@ func readColumns(c *catalogue, rows result) {
 }
 
 func readKeys(c *catalogue, rows result) {
-	last := uint32(0)
 	for _, r := range rows {
 		t := c.byOID[cellOID(r[0])]
 		if t == nil {
 			continue
 		}
-		if oid := cellOID(r[1]); oid != last {
-			last = oid
-			t.keys = append(t.keys, index{primary: cellBool(r[2]), identity: cellBool(r[3]), immediate: cellBool(r[4]), valid: cellBool(r[5])})
+		if t.primary == nil {
+			t.primary = &index{immediate: cellBool(r[1]), valid: cellBool(r[2])}
 		}
-		k := &t.keys[len(t.keys)-1]
-		k.columns = append(k.columns, string(r[6]))
+		t.primary.columns = append(t.primary.columns, string(r[3]))
 	}
 }
 
@@ -238,18 +235,12 @@ func (t *table) key() (columns []string, problem string) {
 	case t.identity == 'i':
 		return nil, "the table has REPLICA IDENTITY USING INDEX; weir follows primary keys"
 	}
-	var primary *index
-	for i := range t.keys {
-		if t.keys[i].primary {
-			primary = &t.keys[i]
-		}
-	}
 	switch {
-	case primary == nil:
+	case t.primary == nil:
 		return nil, "the table has no primary key"
-	case !primary.immediate:
+	case !t.primary.immediate:
 		return nil, "the primary key is deferrable, so updates and deletes name no row"
-	case !primary.valid:
+	case !t.primary.valid:
 		return nil, "the primary key's index is not valid"
 	}
 	for _, p := range t.sortedParts() {
@@ -262,7 +253,7 @@ func (t *table) key() (columns []string, problem string) {
 			return nil, "the partition " + p.name + " has a replica identity of its own"
 		}
 	}
-	return primary.columns, ""
+	return t.primary.columns, ""
 }
 
 func (t *table) sortedParts() []*part {

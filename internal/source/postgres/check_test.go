@@ -180,6 +180,13 @@ func TestCheckNamesWhatTheRoleMayNotDo(t *testing.T) {
 	if got := codes(t, s, sourcetest.Select(t, owner, map[string][]string{"app.item": nil, "app.filtered": nil, `app.we"ird.Tab`: nil})); !slices.Contains(got, "select_right") {
 		t.Error("an unreadable column is not found:", got)
 	}
+	mine, err := s.Schema(t.Context())
+	if err != nil {
+		t.Fatal(sourcetest.Explain(err))
+	}
+	if theirs, err := owner.Schema(t.Context()); err != nil || mine.Identity != theirs.Identity || len(mine.Tables) != len(theirs.Tables) {
+		t.Error("the role sees another schema than the owner", err)
+	}
 	p.Exec(t, `INSERT INTO app."we""ird.Tab" VALUES (1, 'a')`)
 	from, _, err := s.Start(t.Context())
 	if err != nil {
@@ -355,6 +362,19 @@ func TestErrorsTellNothingOfTheURLAndOfTheServersText(t *testing.T) {
 		if errors.As(err, &refusal) {
 			t.Error(name, "keeps the server's words in its chain")
 		}
+	}
+}
+
+func TestAServerBefore15IsRefused(t *testing.T) {
+	p := newProduction(t)
+	w := &tap{pretend: strings.NewReplacer("server_version\x0015", "server_version\x0014")}
+	s, err := Open(t.Context(), Options{ID: p.id, URL: w.listen(t, p.url)})
+	if err == nil {
+		_ = s.Close()
+	}
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Kind != fault.Refused || !strings.Contains(f.Message, "version 14") {
+		t.Error("open returned", sourcetest.Explain(err))
 	}
 }
 

@@ -16,7 +16,6 @@ const (
 	stateObjectInUse     = "55006"
 	stateUndefinedObject = "42704"
 	stateNotInState      = "55000" // for a slot: its log is gone
-	stateDuplicateObject = "42710"
 	stateLockTimeout     = "55P03"
 )
 

@@ -74,7 +74,7 @@ SELECT pg_reload_conf();
 	if b.Len() == 0 {
 		return ""
 	}
-	return "-- What weir needs to read this database. Take it away with: weir source release\n" + scriptHead + "\n" + b.String()
+	return "-- What weir needs to read this database. Take it away with: weir source release\n" + scriptHead + "\n" + strings.TrimPrefix(b.String(), "\n")
 }
 
 func (s *Source) publicationScript(b *strings.Builder, c *catalogue, sel source.Selection) {

@@ -130,14 +130,30 @@ func TestBigAndEmptyTransactionsAreFollowed(t *testing.T) {
 
 // tap is a proxy that keeps every byte that the server sends.
 type tap struct {
-	mu   sync.Mutex // guards seen
-	seen bytes.Buffer
+	pretend *strings.Replacer // what is passed on as something else; set before listen
+	mu      sync.Mutex        // guards seen
+	seen    bytes.Buffer
 }
 
 func (w *tap) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen.Write(p)
+}
+
+func (w *tap) pass(client io.Writer, server io.Reader) {
+	p := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(p)
+		out := p[:n]
+		_, _ = w.Write(out)
+		if w.pretend != nil {
+			out = []byte(w.pretend.Replace(string(out)))
+		}
+		if _, werr := client.Write(out); err != nil || werr != nil {
+			return
+		}
+	}
 }
 
 func (w *tap) contains(text string) bool {
@@ -179,7 +195,7 @@ func (w *tap) listen(t *testing.T, url string) string {
 				_ = server.Close()
 			})
 			all.Go(func() {
-				_, _ = io.Copy(io.MultiWriter(client, w), server)
+				w.pass(client, server)
 				_ = client.Close()
 			})
 		}
@@ -344,6 +360,27 @@ func TestACopyYieldsToAStatementThatWaitsForIt(t *testing.T) {
 	}
 	if err := <-ddl; err != nil {
 		t.Error("production's statement failed:", err)
+	}
+}
+
+func TestASlowStoreDoesNotLookLikeADeadReader(t *testing.T) {
+	p := newProduction(t)
+	p.Exec(t, "CREATE TABLE app.item (id bigint PRIMARY KEY)", "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET wal_sender_timeout = %L', current_database(), '1s'); END $$")
+	s, sel, m, r := follow(t, p, map[string][]string{"app.item": nil})
+	r.Stop(t)
+	slow := true
+	m.Refuse = func(call string) error {
+		if call == "commit" && slow {
+			slow = false
+			<-time.After(2500 * time.Millisecond) // longer than the server waits for a sign of life
+		}
+		return nil
+	}
+	r = sourcetest.Follow(t, s, sel, m.Position(), m)
+	p.Exec(t, "INSERT INTO app.item SELECT generate_series(1, 100000)", "INSERT INTO app.item VALUES (-1)")
+	settled(t, s, sel, m, r)
+	if slow {
+		t.Error("the store was never slow")
 	}
 }
 

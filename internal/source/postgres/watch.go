@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultBeat  = 500 * time.Millisecond // how often an idle server is asked where it is, and production's clock is read; twice as often as the catalogue at least
-	statusEvery  = 10 * time.Second       // how often the server hears from us at least
+	statusBeats  = 4                      // after how many beats the server hears from us at least, so that wal_sender_timeout never strikes while the store is slow
 	answerWithin = 5 * time.Second        // when an answer that did not come is asked for again
 	lookShare    = 20                     // a look at the catalogue may take one part in so many of the time
 	maxMoments   = 4096
@@ -94,7 +94,7 @@ func (w *watch) herald(ctx context.Context) {
 		case now := <-tick.C:
 			asked := w.asked.Load()
 			ask = !w.busy.Swap(false) && (asked == 0 || now.UnixNano()-asked > int64(answerWithin))
-			due = ask || w.hurry.Swap(false) || now.Sub(last) >= statusEvery
+			due = ask || w.hurry.Swap(false) || now.Sub(last) >= statusBeats*w.source.beat()
 		}
 		if !due {
 			continue
