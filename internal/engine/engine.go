@@ -87,7 +87,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (*Engine, error) {
 	if !awaitUnlocked(ctx, s.Path) || !awaitUnlocked(ctx, s.From) {
 		return nil, startFault(failBusy)
 	}
-	self, err := os.Executable()
+	self, err := selfPath()
 	if err != nil {
 		return nil, fault.New(fault.Internal, "weir cannot find its own program", "run it from a place that still exists").WithCause(err)
 	}

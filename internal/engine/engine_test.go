@@ -453,6 +453,27 @@ func TestSelectRunsNothingButASelect(t *testing.T) {
 	w.Release()
 }
 
+func TestAStatementThatDoesNotFitIsRefusedAndTheEngineLives(t *testing.T) {
+	e := start(t, engine.Config{})
+	w := writer(t, e)
+	for _, sql := range []string{"SELECT '" + strings.Repeat("x", engine.MaxStatement) + "'", "SELECT 1\x00"} {
+		if _, err := ask(t.Context(), w, sql); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("got %v", err)
+		}
+		if _, err := w.Exec(t.Context(), sql); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := ask(t.Context(), w, "SELECT length($1)", strings.Repeat("x", 17<<20)); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("got %v", err)
+	}
+	// A value longer than any frame comes back in pieces.
+	if got := one(t, w, "SELECT repeat('x', 40000000)"); len(got) != 40000000 {
+		t.Errorf("%d bytes", len(got))
+	}
+	w.Release()
+}
+
 func TestAFilelessEngineParsesAndHasNoFiles(t *testing.T) {
 	e := start(t, engine.Config{Readers: 1})
 	r, err := e.Reader(t.Context())

@@ -104,6 +104,9 @@ func (s *Session) catchUp(ctx context.Context, leave int) error {
 
 // Exec runs statements that give no rows and returns how many rows the last one changed.
 func (s *Session) Exec(ctx context.Context, sql string) (int64, error) {
+	if err := acceptable(sql); err != nil {
+		return 0, err
+	}
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
@@ -167,6 +170,20 @@ func (s *Session) Append(ctx context.Context, t Table, b arrow.RecordBatch) erro
 	return nil
 }
 
+// MaxStatement is how long a statement may be, in bytes.
+const MaxStatement = 8 << 20
+
+// acceptable keeps from the engine what would break the protocol with it, or end at a NUL before its end.
+func acceptable(sql string) error {
+	if len(sql) > MaxStatement {
+		return fault.New(fault.Invalid, "the statement is too long", "ask in several statements")
+	}
+	if strings.ContainsRune(sql, 0) {
+		return fault.New(fault.Invalid, "the statement holds a NUL", "remove it")
+	}
+	return nil
+}
+
 // Query runs exactly one statement and streams its rows. Arguments are bound by position ($1…). The session serves nothing else until Rows is closed.
 func (s *Session) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
 	return s.query(ctx, 0, sql, args)
@@ -178,8 +195,8 @@ func (s *Session) Select(ctx context.Context, sql string, args ...any) (*Rows, e
 }
 
 func (s *Session) query(ctx context.Context, only byte, sql string, args []any) (*Rows, error) {
-	if strings.ContainsRune(sql, 0) {
-		return nil, fault.New(fault.Invalid, "the statement holds a NUL", "remove it")
+	if err := acceptable(sql); err != nil {
+		return nil, err
 	}
 	if err := s.begin(ctx); err != nil {
 		return nil, err
@@ -188,6 +205,9 @@ func (s *Session) query(ctx context.Context, only byte, sql string, args []any) 
 	w.u64(s.seq).byte(only).text(sql)
 	if err := w.arguments(args); err != nil {
 		return nil, err
+	}
+	if len(w.b) > maxFrame {
+		return nil, fault.New(fault.Invalid, "the statement's arguments are too long", "pass less at once")
 	}
 	stop := s.watch(ctx)
 	if err := s.out.send(frameQuery, w.b); err != nil {

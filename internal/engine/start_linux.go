@@ -17,6 +17,15 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// selfPath is this very program, also after its file was replaced by an upgrade: the two sides must be of one version.
+func selfPath() (string, error) {
+	const self = "/proc/self/exe"
+	if _, err := os.Readlink(self); err != nil {
+		return "", fmt.Errorf("find own program: %w", err)
+	}
+	return self, nil
+}
+
 func warnUnsandboxed(*slog.Logger) {}
 
 func socketPair() (net.Conn, *os.File, error) {

@@ -13,6 +13,8 @@ import (
 
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+func selfPath() (string, error) { return os.Executable() }
+
 // warnUnsandboxed says at every start that this is for development.
 func warnUnsandboxed(log *slog.Logger) {
 	log.Warn("the engine runs without a sandbox on this system: use it for development only")

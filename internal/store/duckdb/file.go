@@ -122,7 +122,7 @@ func (f *file) release() {
 // running returns the engine; the caller holds mu.
 func (f *file) running(ctx context.Context) (*engine.Engine, error) {
 	if f.closed {
-		return nil, fault.New(fault.Unavailable, "the store is closed", "")
+		return nil, fault.New(fault.Unavailable, "the store is closed", "start weir again")
 	}
 	if f.eng != nil {
 		select {
@@ -167,7 +167,7 @@ func (f *file) exclusive(ctx context.Context, work func(context.Context) error) 
 		select {
 		case <-drained:
 		case <-patience.C:
-			f.eng.Kill()
+			f.end()
 		case <-ctx.Done():
 			return fault.New(fault.Unavailable, "the store's file is in use", "ask again in a while").WithCause(ctx.Err())
 		}
@@ -176,6 +176,15 @@ func (f *file) exclusive(ctx context.Context, work func(context.Context) error) 
 		return err
 	}
 	return work(ctx)
+}
+
+// end kills the engine under those who still use it.
+func (f *file) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.eng != nil {
+		f.eng.Kill()
+	}
 }
 
 // settle closes the engine so that everything is in the file and the log is gone.

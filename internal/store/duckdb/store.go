@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -221,5 +220,3 @@ func agree(a, b store.TableState) store.TableState {
 	a.Rows = min(a.Rows, b.Rows)
 	return a
 }
-
-func sameName(a, b string) bool { return strings.EqualFold(a, b) }
