@@ -28,6 +28,9 @@ where it was when it is started again. It never changes the source by itself: we
 			return err
 		}
 		n, err := node.Open(cmd.Context(), config, a.log())
+		if err != nil && cmd.Context().Err() != nil && !o.Once {
+			return nil // a signal asked for the end, and nothing had begun
+		}
 		if err != nil {
 			return err
 		}
@@ -39,6 +42,9 @@ where it was when it is started again. It never changes the source by itself: we
 			return err
 		}
 		p.end()
+		if o.Once && cmd.Context().Err() != nil {
+			return fault.New(fault.Unavailable, "weir was interrupted before everything was copied", "run it again: it goes on where it was")
+		}
 		if o.Once {
 			return a.showStatus(cmd.Context(), n)
 		}

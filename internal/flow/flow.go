@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirproject/weir/internal/fault"
@@ -48,7 +49,8 @@ type Flow struct {
 	o       Options
 	status  tracker
 	gate    hold
-	running sync.Mutex // one Run at a time
+	running sync.Mutex           // one Run at a time
+	current atomic.Pointer[plan] // what is followed; a verification reads its immutable parts
 
 	// Owned by the goroutine of Run: stale tables must be copied again although their hash is the same; unpublished ones cannot be followed until
 	// a DBA has run the script again.
@@ -94,11 +96,14 @@ func (f *Flow) run(ctx context.Context, once bool) error {
 			}
 		}
 		err := f.session(ctx, target)
+		var unrecorded *unrecordedError
 		switch {
 		case errors.Is(err, errReached):
 			return nil
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the caller ended it
+		case errors.As(err, &unrecorded):
+			return err
 		case errors.Is(err, source.ErrSelection):
 			f.o.Log.InfoContext(ctx, "catalogue changed, planning anew")
 			continue
@@ -148,7 +153,7 @@ func (f *Flow) session(ctx context.Context, target source.Position) error {
 		return err
 	}
 	mark := state.Mark()
-	if mark.Position != "" && (made || mark.Position < from) {
+	if mark.Position != "" && (made || mark.Position < from) || mark.Position == "" && copiedBefore(state, from) {
 		return source.ErrGone
 	}
 	if err := f.notAhead(ctx, mark.Position); err != nil {
@@ -175,10 +180,21 @@ func (f *Flow) session(ctx context.Context, target source.Position) error {
 		t.since = state.Tables[t.name()].Since
 	}
 	f.status.loaded(state)
+	f.current.Store(p)
 	if err := f.o.Store.Refresh(ctx); err != nil {
 		return err
 	}
 	return f.follow(ctx, p, state, from, target)
+}
+
+// copiedBefore tells whether a table was copied before from and nothing was followed since: between the two lies a gap.
+func copiedBefore(state store.State, from source.Position) bool {
+	for _, t := range state.Tables {
+		if t.Copied && t.Since < from {
+			return true
+		}
+	}
+	return false
 }
 
 // notAhead refuses a source that is behind what was already copied from it.

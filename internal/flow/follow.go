@@ -54,18 +54,27 @@ type streamer struct {
 var _ source.Sink = (*streamer)(nil)
 
 func (s *streamer) Begin(at source.Position, committed time.Time) error {
-	if len(s.boundaries) > 0 && s.boundaries[0] <= at {
-		if err := s.apply(); err != nil {
-			return err
-		}
-		for len(s.boundaries) > 0 && s.boundaries[0] <= at {
-			s.boundaries = s.boundaries[1:]
-		}
+	if err := s.boundary(at); err != nil {
+		return err
 	}
 	if err := s.stopAt(at); err != nil {
 		return err
 	}
 	s.at, s.asOf = at, committed
+	return nil
+}
+
+// boundary is called between transactions: what a file has passed already and what it has not must not be in one group, because a file drops a group whole or takes it whole.
+func (s *streamer) boundary(next source.Position) error {
+	if len(s.boundaries) == 0 || s.boundaries[0] > next {
+		return nil
+	}
+	if err := s.apply(); err != nil {
+		return err
+	}
+	for len(s.boundaries) > 0 && s.boundaries[0] <= next {
+		s.boundaries = s.boundaries[1:]
+	}
 	return nil
 }
 
@@ -112,6 +121,9 @@ func (s *streamer) Commit(end source.Position) error {
 }
 
 func (s *streamer) Progress(end source.Position, at time.Time) error {
+	if err := s.boundary(end); err != nil {
+		return err
+	}
 	if err := s.stopAt(end); err != nil {
 		return err
 	}

@@ -104,6 +104,12 @@ func (f *Flow) planTable(t *policy.Table, have *source.Table) (*tablePlan, []Ite
 	if len(have.Key) == 0 {
 		return nil, []Item{{Kind: "table_without_key", Table: t.Name, Message: fmt.Sprintf("%s is held back: %s", t.Name, have.KeyProblem), Hint: "run weir check for what it needs"}}, nil
 	}
+	for _, k := range have.Key {
+		if _, named := t.Column(k); !named {
+			return nil, []Item{{Kind: "key_not_classed", Table: t.Name, Column: k, Message: fmt.Sprintf("%s is held back: its key has the column %s, which the policy does not name", t.Name, k),
+				Hint: "give it a class in the policy, then run weir check"}}, nil
+		}
+	}
 	var items []Item
 	var columns []treatment.Column
 	for _, c := range have.Columns {

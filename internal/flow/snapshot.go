@@ -80,8 +80,16 @@ func (f *Flow) copyTable(ctx context.Context, snap source.Snapshot, t *tablePlan
 
 func (f *Flow) record(ctx context.Context, b Batch) error {
 	_, err := f.o.Ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: "batch", Principal: "weir", Body: b})
+	if err != nil && ctx.Err() == nil {
+		return &unrecordedError{err}
+	}
 	return err
 }
+
+// unrecordedError says that the ledger did not take an entry. The flow ends with it: a ledger that failed once takes nothing more, and what is not recorded does not happen.
+type unrecordedError struct{ error }
+
+func (e *unrecordedError) Unwrap() error { return e.error }
 
 // treated reads a table of a snapshot and hands its rows over treated, in batches. Reading, treating and use run side by side, each one batch ahead of the next.
 func treated(ctx context.Context, snap source.Snapshot, p *treatment.Plan, use func(*treatment.Batch) error) error {

@@ -54,28 +54,55 @@ type Report struct {
 // holdTime is how long the flow may stand while the source opens a snapshot. The source waits for transactions that are open there.
 const holdTime = 8 * time.Second
 
+// verifyAttempts is how often a verification begins again because production truncated or altered a table under it.
+const verifyAttempts = 5
+
+// planChange is how long a verification that failed waits to learn whether production's catalogue changed under it.
+const planChange = 10 * time.Second
+
 // Verify proves that the store equals the source under the policy at one moment, while production and the flow go on, or names the first row key that differs. It needs a
-// running flow. progress, which may be nil, is told of each table.
+// running flow. progress, which may be nil, is told of each table. When production changes its catalogue meanwhile, it begins again.
 func (f *Flow) Verify(ctx context.Context, progress func(table string, rows int64)) (*Report, error) {
 	if progress == nil {
 		progress = func(string, int64) {}
 	}
+	for attempt := 0; ; attempt++ {
+		report, p, err := f.verifyOnce(ctx, progress)
+		again := attempt < verifyAttempts && err != nil && p != nil && ctx.Err() == nil
+		if !again || fault.KindOf(err) != fault.Unavailable && !f.planned(ctx, p) {
+			return report, err
+		}
+	}
+}
+
+// planned waits for another plan than the given one to be followed.
+func (f *Flow) planned(ctx context.Context, other *plan) bool {
+	ctx, cancel := context.WithTimeout(ctx, planChange)
+	defer cancel()
+	for f.current.Load() == other {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+// verifyOnce also returns the plan that it compared under, nil when it did not come so far.
+func (f *Flow) verifyOnce(ctx context.Context, progress func(table string, rows int64)) (*Report, *plan, error) {
 	began := time.Now()
-	snap, pinned, err := f.bothAtOnce(ctx)
+	snap, pinned, p, err := f.bothAtOnce(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = snap.Close() }()
 	defer func() { _ = pinned.Close() }()
-	p, err := f.plan(ctx)
-	if err != nil {
-		return nil, err
-	}
 	report := &Report{Position: snap.Position(), AsOf: snap.Time().UTC(), Equal: true}
 	for _, t := range p.tables {
 		tables, err := compareTable(ctx, snap, pinned, t, progress)
 		if err != nil {
-			return nil, err
+			return nil, p, err
 		}
 		for _, tr := range tables {
 			report.Equal = report.Equal && tr.Equal
@@ -83,14 +110,15 @@ func (f *Flow) Verify(ctx context.Context, progress func(table string, rows int6
 		report.Tables = append(report.Tables, tables...)
 	}
 	report.Seconds = time.Since(began).Seconds()
-	return report, nil
+	return report, p, nil
 }
 
-// bothAtOnce opens a view of the source and one of the store at exactly the same position.
-func (f *Flow) bothAtOnce(ctx context.Context) (source.Snapshot, store.Pinned, error) {
+// bothAtOnce opens a view of the source and one of the store at exactly the same position, and says what is followed there.
+func (f *Flow) bothAtOnce(ctx context.Context) (source.Snapshot, store.Pinned, *plan, error) {
 	for attempt := 0; ; attempt++ {
 		var snap source.Snapshot
 		var pinned store.Pinned
+		var p *plan
 		err := f.gate.exactly(ctx, func() (source.Position, error) {
 			held, cancel := context.WithTimeout(ctx, holdTime)
 			defer cancel()
@@ -101,25 +129,26 @@ func (f *Flow) bothAtOnce(ctx context.Context) (source.Snapshot, store.Pinned, e
 			return snap.Position(), nil
 		}, func() error {
 			var err error
+			p = f.current.Load()
 			pinned, err = f.o.Store.Pin(ctx)
 			return err
 		})
 		if err == nil {
-			return snap, pinned, nil
+			return snap, pinned, p, nil
 		}
 		if snap != nil {
 			_ = snap.Close()
 		}
 		if ctx.Err() != nil || fault.KindOf(err) != fault.Unavailable && !errors.Is(err, context.DeadlineExceeded) {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if attempt >= 20 {
-			return nil, nil, fault.New(fault.Unavailable, "no consistent view of the source could be opened: a transaction there stays open, or the flow does not follow",
+			return nil, nil, nil, fault.New(fault.Unavailable, "no consistent view of the source could be opened: a transaction there stays open, or the flow does not follow",
 				"look at weir status and at the source's long transactions, then verify again").WithCause(err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, nil, nil, ctx.Err()
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

@@ -33,7 +33,8 @@ type Weir interface {
 
 // Connect finds the running node of a configuration's state folder, or opens one.
 func Connect(ctx context.Context, c *Config, log *slog.Logger) (Weir, error) {
-	remote, err := dial(ctx, filepath.Join(c.State, "run", socketName))
+	socket := filepath.Join(c.State, "run", socketName)
+	remote, err := dial(ctx, socket)
 	if err == nil {
 		return remote, nil
 	}
@@ -44,6 +45,11 @@ func Connect(ctx context.Context, c *Config, log *slog.Logger) (Weir, error) {
 		return nil, fault.Newf(fault.NotFound, "there is no copy in %s", c.State).WithHint("make one with weir run, or name another folder with --state")
 	}
 	n, err := Open(ctx, c, log)
+	if errors.Is(err, errInUse) { // by a node that was starting just now
+		if remote, err := dial(ctx, socket); err == nil {
+			return remote, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

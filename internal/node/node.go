@@ -54,7 +54,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error)
 	if n.metrics, err = c.LoadMetrics(); err != nil {
 		return nil, err
 	}
-	if n.state, err = OpenState(c); err != nil {
+	if n.state, err = OpenState(ctx, c); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -123,7 +123,7 @@ type RunOptions struct {
 	Ready func()
 }
 
-// Run copies and follows until ctx ends, and answers on the control socket meanwhile.
+// Run copies and follows until ctx ends, which is no error, and answers on the control socket meanwhile.
 func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	src, err := OpenSource(ctx, n.config, n.state.ID)
 	if err != nil {
@@ -131,9 +131,12 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	}
 	defer func() { _ = src.Close() }()
 	if err := n.prepareSource(ctx, src, o.Apply); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the caller ended it, and nothing had begun
+		}
 		return err
 	}
-	if err := n.recordStart(ctx); err != nil {
+	if err := n.recordStart(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	f := flow.New(flow.Options{Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log})

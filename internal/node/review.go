@@ -166,7 +166,7 @@ func SourceScript(ctx context.Context, c *Config) (string, error) {
 // withSelection opens the source under the state's id, making the state folder when there is none: the script and the run must use the same names there.
 func withSelection[T any](ctx context.Context, c *Config, p *policy.Policy, use func(source.Source, source.Selection, *source.Schema) (T, error)) (T, error) {
 	var none T
-	id, keys, err := identity(c)
+	id, keys, err := identity(ctx, c)
 	if err != nil {
 		return none, err
 	}
@@ -187,13 +187,13 @@ func withSelection[T any](ctx context.Context, c *Config, p *policy.Policy, use 
 }
 
 // identity returns the state's id and keys, also while a node is using the state.
-func identity(c *Config) (string, *treatment.Keys, error) {
+func identity(ctx context.Context, c *Config) (string, *treatment.Keys, error) {
 	s := &State{Dir: c.State, Keys: c.keysDir()}
 	if f, err := readStateFile(s.path("state.json")); err == nil {
 		keys, err := s.OpenKeys()
 		return f.ID, keys, err
 	}
-	made, err := OpenState(c)
+	made, err := OpenState(ctx, c)
 	if err != nil {
 		return "", nil, err
 	}

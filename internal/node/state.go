@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/treatment"
@@ -65,8 +67,9 @@ func readStateFile(path string) (stateFile, error) {
 	return f, nil
 }
 
-// OpenState opens or makes a state folder and is its only user until Close. A second one is refused with kind Unavailable.
-func OpenState(c *Config) (*State, error) {
+// OpenState opens or makes a state folder and is its only user until Close. While a node runs on it, it is refused with errInUse; a command that holds it for
+// a moment, and a node that is starting, are waited for a little.
+func OpenState(ctx context.Context, c *Config) (*State, error) {
 	s := &State{Dir: c.State, Keys: c.keysDir(), ConfigPath: c.path}
 	for _, d := range []string{s.Dir, s.path("run")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -77,9 +80,9 @@ func OpenState(c *Config) (*State, error) {
 	if err != nil {
 		return nil, fault.Newf(fault.Unavailable, "the state folder %s cannot be written", s.Dir).WithHint("look at its permissions").WithCause(err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor fits
+	if !s.take(ctx, lock) {
 		_ = lock.Close()
-		return nil, fault.Newf(fault.Unavailable, "another weir is using the state folder %s", s.Dir).WithHint("use that one (weir status --state %s), or end it first", s.Dir).WithCause(err)
+		return nil, fault.Newf(fault.Unavailable, "another weir is using the state folder %s", s.Dir).WithHint("use that one (weir status --state %s), or end it first", s.Dir).WithCause(errInUse)
 	}
 	s.lock = lock
 	f, err := readStateFile(s.path("state.json"))
@@ -109,6 +112,32 @@ func OpenState(c *Config) (*State, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// errInUse is the cause of a refusal because another process has the state folder.
+var errInUse = errors.New("the state folder is in use")
+
+// lockPatience is how long somebody who has the folder and does not answer on its socket is waited for: a node needs this long to start at most, a command to be done.
+const lockPatience = 10 * time.Second
+
+// take locks the folder and tells whether it could.
+func (s *State) take(ctx context.Context, lock *os.File) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil { //nolint:gosec // a file descriptor fits
+			return true
+		}
+		if node, err := dial(ctx, s.path("run", socketName)); err == nil {
+			_ = node.Close()
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (s *State) write(f stateFile) error {
