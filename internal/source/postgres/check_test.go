@@ -279,7 +279,7 @@ func TestAServerThatIsNotPreparedIsToldWhatToDo(t *testing.T) {
 // psql runs a script as a DBA does.
 func psql(t *testing.T, url, script string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "-") //nolint:gosec // the URL is the test's own
+	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "-")
 	cmd.Stdin = strings.NewReader(script)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("psql: %v: %s", err, out)

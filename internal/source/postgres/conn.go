@@ -76,7 +76,7 @@ func (s *Source) admin(ctx context.Context, f func(*pgconn.PgConn) error) error 
 	if s.closed {
 		return fault.New(fault.Internal, "the source is closed", "")
 	}
-	if s.adminConn != nil && s.adminConn.CheckConn() != nil {
+	if s.adminConn != nil && s.adminConn.Ping(ctx) != nil {
 		closeConn(s.adminConn)
 		s.adminConn = nil
 	}

@@ -303,8 +303,17 @@ func TestNumericThatDoesNotFitIsHeldBackNotRounded(t *testing.T) {
 // copyBytes is a COPY of rows with the benchmark's eleven columns.
 func copyBytes(rows int) (*treatment.Layout, []byte) {
 	types := []treatment.Type{
-		{Kind: treatment.Int64}, {Kind: treatment.UUID}, {Kind: treatment.Int64}, {Kind: treatment.Text}, {Kind: treatment.TimestampTZ}, {Kind: treatment.TimestampTZ},
-		{Kind: treatment.Int32}, {Kind: treatment.Bool}, {Kind: treatment.Inet}, {Kind: treatment.Int16}, {Kind: treatment.Numeric, Precision: 5, Scale: 1},
+		{Kind: treatment.Int64},
+		{Kind: treatment.UUID},
+		{Kind: treatment.Int64},
+		{Kind: treatment.Text},
+		{Kind: treatment.TimestampTZ},
+		{Kind: treatment.TimestampTZ},
+		{Kind: treatment.Int32},
+		{Kind: treatment.Bool},
+		{Kind: treatment.Inet},
+		{Kind: treatment.Int16},
+		{Kind: treatment.Numeric, Precision: 5, Scale: 1},
 	}
 	l := &treatment.Layout{Table: "app.bench", Key: []int{0}}
 	for i, typ := range types {
@@ -415,7 +424,7 @@ func FuzzFieldDecoders(f *testing.F) {
 		f.Add(kind+1, []byte{0, 2, 0, 0, 0, 0, 0, 1, 0, 12, 0x13, 0x88})
 	}
 	f.Fuzz(func(t *testing.T, kind int, data []byte) {
-		typ := treatment.Type{Kind: treatment.Kind(kind), Precision: 38, Scale: 7} //nolint:gosec // any kind will do
+		typ := treatment.Type{Kind: treatment.Kind(kind), Precision: 38, Scale: 7}
 		decode, err := decoderOf(typ)
 		if err != nil {
 			return

@@ -211,7 +211,7 @@ func array(p []byte, element uint32) (n int, body []byte, ok bool, err error) {
 		return 0, nil, false, errField
 	}
 	count := binary.BigEndian.Uint32(p[12:])
-	if uint64(count)*4 > uint64(len(p)-20) { // each element has a length of four bytes
+	if int64(count)*4 > int64(len(p)-20) { // each element has a length of four bytes
 		return 0, nil, false, errField
 	}
 	return int(count), p[20:], binary.BigEndian.Uint32(p[16:]) == 1, nil

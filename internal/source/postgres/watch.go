@@ -83,7 +83,7 @@ func (w *watch) herald(ctx context.Context) {
 	defer tick.Stop()
 	last := time.Now()
 	for {
-		ask, due := false, false
+		var ask, due bool
 		select {
 		case <-ctx.Done():
 			w.poke()
