@@ -247,7 +247,7 @@ func textsValue(u *unwire) (mapping.Value, bool) {
 // start runs the statement until its first rows can be fetched. The rows are not gathered: they stream.
 func (q *cursor) start() Class {
 	var pending mapping.PendingResult
-	state := bindings.PendingPreparedStreaming(q.stmt, &pending) //nolint:staticcheck // there is no other way to stream
+	state := bindings.PendingPreparedStreaming(q.stmt, &pending) // there is no other way to stream
 	defer mapping.DestroyPending(&pending)
 	if state == mapping.StateError || mapping.ExecutePending(pending, &q.res) == mapping.StateError {
 		if class := classify(mapping.ResultErrorType(&q.res)); class != ClassOther {

@@ -22,7 +22,7 @@ func Probe(file, spill, version string) int {
 	if version == "old" {
 		kernels = []kernel{{landlock.V2, false}}
 	}
-	held, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the test's file
+	held, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		fmt.Println("open:", err) //nolint:forbidigo // the probe's answer
 		return 1
@@ -48,11 +48,11 @@ func Probe(file, spill, version string) int {
 		{"spill", func() error {
 			name := filepath.Join(spill, "x")
 			err := os.WriteFile(name, []byte("x"), 0o600)
-			_, rerr := os.ReadFile(name) //nolint:gosec // the test's file
+			_, rerr := os.ReadFile(name)
 			return errors.Join(err, rerr, os.Remove(name))
 		}},
-		{"read the file by name", func() error { _, err := os.ReadFile(file); return err }}, //nolint:gosec // the test's file
-		{"read outside", func() error { _, err := os.ReadFile(outside); return err }},       //nolint:gosec // the test's file
+		{"read the file by name", func() error { _, err := os.ReadFile(file); return err }},
+		{"read outside", func() error { _, err := os.ReadFile(outside); return err }},
 		{"write outside", func() error { return os.WriteFile(outside, []byte("y"), 0o600) }},
 		{"truncate outside", func() error { return unix.Truncate(outside, 0) }},
 		{"remove outside", func() error { return os.Remove(outside) }},
@@ -61,8 +61,12 @@ func Probe(file, spill, version string) int {
 		{"symlink", func() error { return os.Symlink("/etc/passwd", filepath.Join(spill, "sym")) }},
 		{"list /", func() error { _, err := os.ReadDir("/"); return err }},
 		{"read /proc/self/environ", func() error { _, err := os.ReadFile("/proc/self/environ"); return err }},
-		{"inet socket", socket(unix.AF_INET)}, {"inet6 socket", socket(unix.AF_INET6)}, {"unix socket", socket(unix.AF_UNIX)},
-		{"netlink socket", socket(unix.AF_NETLINK)}, {"packet socket", socket(unix.AF_PACKET)}, {"vsock", socket(unix.AF_VSOCK)},
+		{"inet socket", socket(unix.AF_INET)},
+		{"inet6 socket", socket(unix.AF_INET6)},
+		{"unix socket", socket(unix.AF_UNIX)},
+		{"netlink socket", socket(unix.AF_NETLINK)},
+		{"packet socket", socket(unix.AF_PACKET)},
+		{"vsock", socket(unix.AF_VSOCK)},
 		{"dial", func() error { c, err := net.Dial("tcp", "127.0.0.1:1"); return closed(c, err) }}, //nolint:noctx // it is refused at once
 		{"start a program", func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }},
 		{"fork", func() error { _, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{}); return err }},

@@ -124,7 +124,7 @@ func (w *wire) arguments(args []any) error {
 		case [16]byte:
 			w.byte(argUUID).text(string(v[:]))
 		case time.Time:
-			w.byte(argTime).u64(uint64(v.UnixMicro())) //nolint:gosec // the bit pattern is what is sent
+			w.byte(argTime).u64(uint64(v.UnixMicro()))
 		case []string:
 			w.byte(argTexts).u64(uint64(len(v)))
 			for _, s := range v {

@@ -86,8 +86,14 @@ type kernel struct {
 
 // kernels from the newest to the oldest (Linux 5.13), which is Debian 11's; Debian 12 has the second.
 var kernels = []kernel{
-	{landlock.V9, true}, {landlock.V7, true}, {landlock.V6, true}, {landlock.V5, true}, {landlock.V4, true}, {landlock.V3, true},
-	{landlock.V2, false}, {landlock.V1, false},
+	{landlock.V9, true},
+	{landlock.V7, true},
+	{landlock.V6, true},
+	{landlock.V5, true},
+	{landlock.V4, true},
+	{landlock.V3, true},
+	{landlock.V2, false},
+	{landlock.V1, false},
 }
 
 // fence sets the strongest rules that this kernel has: the store's folder to be written and not read, the spill folder to be used, and nothing else.

@@ -55,7 +55,7 @@ func awaitUnlocked(ctx context.Context, path string) bool {
 	if path == "" {
 		return true
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // our own file
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return true // opening it will tell more
 	}

@@ -94,7 +94,7 @@ func (tf *txFile) apply(ctx context.Context, tb *table, s *shape, b *treatment.B
 func patchedHere(s *shape, b *treatment.Batch) []string {
 	var here []string
 	for _, name := range b.Patched() {
-		if _, ok := s.column(name); ok {
+		if s.has(name) {
 			here = append(here, name)
 		}
 	}

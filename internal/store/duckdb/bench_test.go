@@ -17,8 +17,17 @@ import (
 func eleven(tb testing.TB, rows int, files ...store.Access) (*treatment.Batch, *treatment.Batch, store.Table) {
 	tb.Helper()
 	kinds := []treatment.Type{
-		{Kind: treatment.Int64}, {Kind: treatment.UUID}, {Kind: treatment.Int64}, {Kind: treatment.TimestampTZ}, {Kind: treatment.Text}, {Kind: treatment.Text},
-		{Kind: treatment.Int32}, {Kind: treatment.Int32}, {Kind: treatment.Bool}, {Kind: treatment.Float64}, {Kind: treatment.Date},
+		{Kind: treatment.Int64},
+		{Kind: treatment.UUID},
+		{Kind: treatment.Int64},
+		{Kind: treatment.TimestampTZ},
+		{Kind: treatment.Text},
+		{Kind: treatment.Text},
+		{Kind: treatment.Int32},
+		{Kind: treatment.Int32},
+		{Kind: treatment.Bool},
+		{Kind: treatment.Float64},
+		{Kind: treatment.Date},
 	}
 	l := &treatment.Layout{Table: "fleet.event", Key: []int{0}}
 	p := &policy.Table{Name: l.Table, Access: policy.AccessMetrics}
@@ -39,7 +48,7 @@ func eleven(tb testing.TB, rows int, files ...store.Access) (*treatment.Batch, *
 	if err != nil {
 		tb.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	rng := rand.New(rand.NewPCG(1, 2))
 	outcomes := []string{"ok", "timeout", "refused", "no route", "wrong password"}
 	b := treatment.NewBuilder(l)
 	del := treatment.NewBuilder(l)

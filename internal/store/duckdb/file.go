@@ -82,11 +82,6 @@ func (f *file) wipeSpill() error {
 
 func (f *file) fresh() string { return f.path + ".new" }
 
-func (f *file) exists() bool {
-	_, err := os.Stat(f.path)
-	return err == nil
-}
-
 // acquire returns the file's engine, started when it is not there, and keeps it from being taken away until release is called.
 func (f *file) acquire(ctx context.Context) (*engine.Engine, func(), error) {
 	f.mu.Lock()
@@ -226,7 +221,7 @@ func (f *file) renew(ctx context.Context) error {
 }
 
 func syncPath(path string) error {
-	h, err := os.Open(path) //nolint:gosec // our own file
+	h, err := os.Open(path)
 	if err != nil {
 		return diskFault(err)
 	}

@@ -132,7 +132,7 @@ func (l *layout) fact(f store.Fact) (*fact, error) {
 			in.Columns = append(in.Columns, in.KeyColumn)
 		}
 		for _, c := range in.Columns {
-			if _, ok := s.column(c); !ok {
+			if !s.has(c) {
 				return nil, nil //nolint:nilnil // not derivable is no error
 			}
 		}

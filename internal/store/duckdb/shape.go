@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -125,13 +126,8 @@ func (s *shape) names() []string {
 	return names
 }
 
-func (s *shape) column(name string) (column, bool) {
-	for _, c := range s.columns {
-		if c.name == name {
-			return c, true
-		}
-	}
-	return column{}, false
+func (s *shape) has(name string) bool {
+	return slices.ContainsFunc(s.columns, func(c column) bool { return c.name == name })
 }
 
 func (s *shape) create() string {
