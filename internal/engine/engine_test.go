@@ -93,14 +93,14 @@ func folders(t testing.TB) (string, string) {
 func TestCheckpointLogAndSpillWorkInsideTheSandbox(t *testing.T) {
 	dir, spill := folders(t)
 	file := filepath.Join(dir, "a.db")
-	c := engine.Config{Path: file, Spill: spill, MemoryBytes: 100 << 20}
+	c := engine.Config{Path: file, Spill: spill, MemoryBytes: 64 << 20}
 	e := start(t, c)
 	w := writer(t, e)
-	// Ten columns of random text: about 250 MB, and a sort of it cannot stay in memory.
-	do(t, w, "CREATE TABLE t AS SELECT range i, md5(range::VARCHAR) a, md5((range * 7)::VARCHAR) b, uuid() u FROM range(2000000)")
+	// Columns of random text: about 100 MB, and a sort of it cannot stay in memory.
+	do(t, w, "CREATE TABLE t AS SELECT range i, md5(range::VARCHAR) a, md5((range * 7)::VARCHAR) b, uuid() u FROM range(800000)")
 	do(t, w, "CHECKPOINT")
 	spilled := watchSpill(t, spill)
-	if got := one(t, w, "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY b, a, u) n FROM t) WHERE n > 0"); got != "2000000" {
+	if got := one(t, w, "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY b, a, u) n FROM t) WHERE n > 0"); got != "800000" {
 		t.Errorf("rows %s", got)
 	}
 	if spilled() == 0 {
@@ -226,7 +226,7 @@ func TestADeadEngineEndsEveryPendingCall(t *testing.T) {
 }
 
 func TestErrorsCrossAsAClassOnly(t *testing.T) {
-	e := start(t, engine.Config{MemoryBytes: 64 << 20})
+	e := start(t, engine.Config{MemoryBytes: 48 << 20})
 	w := writer(t, e)
 	do(t, w, "CREATE TABLE secret_table (c VARCHAR CHECK (c <> 'hunter2'))")
 	for _, c := range []struct {
@@ -241,7 +241,7 @@ func TestErrorsCrossAsAClassOnly(t *testing.T) {
 		{"SELECT 'hunter2'::INT", engine.ClassConversion},
 		{"INSERT INTO secret_table VALUES ('hunter2')", engine.ClassConstraint},
 		{"SELECT $1", engine.ClassInput},
-		{"SELECT count(*) FROM (SELECT DISTINCT md5(range::VARCHAR) FROM range(10000000))", engine.ClassMemory},
+		{"SELECT count(*) FROM (SELECT DISTINCT md5(range::VARCHAR) FROM range(3000000))", engine.ClassMemory},
 	} {
 		_, err := ask(t.Context(), w, c.sql)
 		if got := engine.ClassOf(err); got != c.want {
