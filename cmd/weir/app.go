@@ -134,8 +134,16 @@ answers every question and remembers who asked.
 Answers go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something was found (a difference,
 a finding), 4 refused.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
+		Args: cobra.ArbitraryArgs,
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		}),
 	}
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetHelpCommand(helpCommand(root))
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "weir.yaml", "the configuration `FILE`")
 	f.StringVar(&a.source, "source", "", "connection `URL` of the source; overrides the configuration")
@@ -151,7 +159,10 @@ a finding), 4 refused.`,
 
 // noun makes a command that only groups others.
 func noun(use, short string, children ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: does(func(cmd *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: does(func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
 		return fault.Newf(fault.Usage, "weir %s needs to know what to do", use).WithHint("weir help %s shows what there is", use)
 	})}
 	c.AddCommand(children...)

@@ -20,7 +20,7 @@ func (a *app) fleetCreateCommand() *cobra.Command {
 	var o fleet.Options
 	var profile, truth, until string
 	c := &cobra.Command{
-		Use: "create --to URL", Short: "fill an empty database with the company", Args: cobra.NoArgs,
+		Use: "create --to URL", Short: "fill an empty database with the company", Args: takes(0, 0),
 		Long: "create makes the schema fleet and fills it. The same seed, accounts, days, profile and end give the same rows. --accounts 0 makes the empty schema.",
 	}
 	f := c.Flags()
@@ -80,7 +80,7 @@ func (p *progress) creating(f fleet.Progress) {
 func (a *app) fleetLiveCommand() *cobra.Command {
 	var o fleet.LiveOptions
 	c := &cobra.Command{
-		Use: "live --to URL", Short: "let the company in a database go on living", Args: cobra.NoArgs,
+		Use: "live --to URL", Short: "let the company in a database go on living", Args: takes(0, 0),
 	}
 	c.Flags().StringVar(&o.URL, "to", "", "connection `URL` of the database")
 	c.Flags().Float64Var(&o.Speed, "speed", 1, "how many times faster than life")
@@ -97,7 +97,7 @@ func (a *app) fleetLiveCommand() *cobra.Command {
 func (a *app) demoCommand() *cobra.Command {
 	o := node.DemoOptions{}
 	c := &cobra.Command{
-		Use: "demo", Short: "the whole product on one machine: a private PostgreSQL with a living fleet, the copy, the numbers", Args: cobra.NoArgs,
+		Use: "demo", Short: "the whole product on one machine: a private PostgreSQL with a living fleet, the copy, the numbers", Args: takes(0, 0),
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "demo", "the `FOLDER` of the demo; that of an earlier demo is used anew")
 	c.Flags().IntVar(&o.Accounts, "accounts", 10_000, "how many accounts the fleet has")

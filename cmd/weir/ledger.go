@@ -21,7 +21,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 func (a *app) ledgerShowCommand() *cobra.Command {
 	var from int64
 	var kind string
-	c := &cobra.Command{Use: "show", Short: "the entries, oldest first", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "show", Short: "the entries, oldest first", Args: takes(0, 0)}
 	c.Flags().Int64Var(&from, "from-entry", 0, "begin with the entry of this `NUMBER`")
 	c.Flags().StringVar(&kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, verification …")
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +55,7 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 func (a *app) ledgerVerifyCommand() *cobra.Command {
 	var key, known string
 	c := &cobra.Command{
-		Use: "verify --key PUB DIR", Short: "prove, with the public key and the folder alone, that the record is whole", Args: cobra.ExactArgs(1),
+		Use: "verify --key PUB DIR", Short: "prove, with the public key and the folder alone, that the record is whole", Args: takes(1, 1),
 		Long: `verify needs nothing but the ledger's folder and its public key, which it should have from elsewhere than the folder (weir status prints it). It recomputes every hash and every
 signed checkpoint. Exit status 3 when something was changed, cut or replaced. A folder that was put back whole to an earlier day is only found against a
 checkpoint from elsewhere: --known.`,

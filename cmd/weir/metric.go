@@ -13,7 +13,7 @@ import (
 
 func (a *app) metricCommand() *cobra.Command {
 	list := &cobra.Command{
-		Use: "list", Short: "the metrics there are, with their definitions", Args: cobra.NoArgs,
+		Use: "list", Short: "the metrics there are, with their definitions", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
 				metrics, err := w.Metrics(ctx)
@@ -37,7 +37,7 @@ func (a *app) metricShowCommand() *cobra.Command {
 	var q metric.Question
 	var from, to string
 	c := &cobra.Command{
-		Use: "show NAME", Short: "the numbers of a metric", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "the numbers of a metric", Args: takes(1, 1),
 		Example: "  weir metric show failed_connection_rate --by model --grain week --from 2026-11-01 --to 2026-12-01",
 	}
 	c.Flags().StringSliceVar(&q.By, "by", nil, "break down by `DIMENSION` (several: a,b)")

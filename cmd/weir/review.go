@@ -16,7 +16,7 @@ import (
 func (a *app) initCommand() *cobra.Command {
 	dir := "."
 	c := &cobra.Command{
-		Use: "init --source URL", Short: "write weir.yaml and a policy in which every column stands, guessed and held back", Args: cobra.NoArgs,
+		Use: "init --source URL", Short: "write weir.yaml and a policy in which every column stands, guessed and held back", Args: takes(0, 0),
 		Long: "init looks at production's catalogue, not at its rows, and writes weir.yaml and one policy file for each table: every column with a guessed class, everything held back.\nIt copies nothing and overwrites nothing.",
 	}
 	c.Flags().StringVar(&dir, "dir", ".", "the `FOLDER` to write to")
@@ -44,7 +44,7 @@ func (a *app) initCommand() *cobra.Command {
 
 func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "check", Short: "is the source ready, the exact fix for what isn't, and what our being there can do to production", Args: cobra.NoArgs,
+		Use: "check", Short: "is the source ready, the exact fix for what isn't, and what our being there can do to production", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			config, err := a.load(cmd)
 			if err != nil {
@@ -82,7 +82,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 func (a *app) sourceCommand() *cobra.Command {
 	script := &cobra.Command{
-		Use: "script", Short: "print the SQL that a DBA runs before weir can read the source", Args: cobra.NoArgs,
+		Use: "script", Short: "print the SQL that a DBA runs before weir can read the source", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			config, err := a.load(cmd)
 			if err != nil {
@@ -102,7 +102,7 @@ func (a *app) sourceCommand() *cobra.Command {
 	}
 	var apply bool
 	release := &cobra.Command{
-		Use: "release", Short: "print the SQL that takes everything of weir away from the source; with --apply, do it", Args: cobra.NoArgs,
+		Use: "release", Short: "print the SQL that takes everything of weir away from the source; with --apply, do it", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			config, err := a.load(cmd)
 			if err != nil {
@@ -127,7 +127,7 @@ func (a *app) sourceCommand() *cobra.Command {
 func (a *app) planCommand() *cobra.Command {
 	var html string
 	c := &cobra.Command{
-		Use: "plan", Short: "what would cross and how, what is held back, what nothing asked for", Args: cobra.NoArgs,
+		Use: "plan", Short: "what would cross and how, what is held back, what nothing asked for", Args: takes(0, 0),
 		Long: "plan holds the policy against production's catalogue. It copies nothing. Exit status 3 when it finds a column that is copied and that nothing asked for.",
 	}
 	c.Flags().StringVar(&html, "html", "", "write a page for the person who signs it to `FILE` (- for standard output)")
@@ -178,7 +178,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "explain TABLE.COLUMN", Short: "class, treatment, who asked for it, since when", Args: cobra.ExactArgs(1),
+		Use: "explain TABLE.COLUMN", Short: "class, treatment, who asked for it, since when", Args: takes(1, 1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			config, err := a.load(cmd)
 			if err != nil {
@@ -204,7 +204,7 @@ func (a *app) explainCommand() *cobra.Command {
 
 func (a *app) policyCommand() *cobra.Command {
 	check := &cobra.Command{
-		Use: "check", Short: "read the policy; with a source, hold it against production's catalogue", Args: cobra.NoArgs,
+		Use: "check", Short: "read the policy; with a source, hold it against production's catalogue", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			config, err := a.load(cmd)
 			if err != nil {
@@ -225,7 +225,7 @@ func (a *app) policyCommand() *cobra.Command {
 		}),
 	}
 	diff := &cobra.Command{
-		Use: "diff OLD [NEW]", Short: "what a changed policy makes stronger and what weaker; exit status 3 when anything is weaker", Args: cobra.RangeArgs(1, 2),
+		Use: "diff OLD [NEW]", Short: "what a changed policy makes stronger and what weaker; exit status 3 when anything is weaker", Args: takes(1, 2),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			from, err := node.LoadPolicy(args[0])
 			if err != nil {

@@ -16,7 +16,7 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	var o node.RunOptions
 	c := &cobra.Command{
-		Use: "run", Short: "copy and follow the source, and answer questions", Args: cobra.NoArgs,
+		Use: "run", Short: "copy and follow the source, and answer questions", Args: takes(0, 0),
 		Long: `run copies what is not copied yet, follows production's changes, keeps the numbers current and answers the other commands. It ends on Ctrl-C or SIGTERM and goes on
 where it was when it is started again. It never changes the source by itself: weir source script prints what a DBA runs first.`,
 	}
@@ -55,7 +55,7 @@ where it was when it is started again. It never changes the source by itself: we
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "one screen: flow, lag, facts, ledger, what is held back", Args: cobra.NoArgs,
+		Use: "status", Short: "one screen: flow, lag, facts, ledger, what is held back", Args: takes(0, 0),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			return a.connected(cmd, func(ctx context.Context, w node.Weir) error { return a.showStatus(ctx, w) })
 		}),
@@ -132,7 +132,7 @@ func (a *app) showStatus(ctx context.Context, w statuser) error {
 
 func (a *app) verifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "verify", Short: "prove that the store equals the source under the policy, or name the first row key that differs", Args: cobra.NoArgs,
+		Use: "verify", Short: "prove that the store equals the source under the policy, or name the first row key that differs", Args: takes(0, 0),
 		Long: `verify opens a snapshot of production, lets the flow reach exactly its position, treats every row once more and compares counts and order-independent checksums of the treated
 values with what the store holds, file by file. Production and the flow go on meanwhile. Exit status 3 when something differs.`,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
