@@ -31,6 +31,7 @@ type Options struct {
 	Keys   *treatment.Keys
 	Facts  []store.Fact // derived in the store, kept current after every batch
 	Log    *slog.Logger
+	Memory Memory // may be nil: then what happened to single partitions while weir did not run is found by a verification alone
 }
 
 const (
@@ -162,6 +163,9 @@ func (f *Flow) session(ctx context.Context, target source.Position) error {
 	if mark.Position != "" {
 		from = mark.Position
 	}
+	if err := f.recall(p); err != nil {
+		return err
+	}
 	var todo []*tablePlan
 	for _, t := range p.tables {
 		if s := state.Tables[t.name()]; made || !s.Copied || f.stale[t.name()] {
@@ -175,6 +179,9 @@ func (f *Flow) session(ctx context.Context, target source.Position) error {
 		if state, err = f.o.Store.State(ctx); err != nil {
 			return err
 		}
+	}
+	if err := f.remember(p); err != nil {
+		return err
 	}
 	for _, t := range p.tables {
 		t.since = state.Tables[t.name()].Since

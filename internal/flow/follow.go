@@ -135,6 +135,21 @@ func (s *streamer) Progress(end source.Position, at time.Time) error {
 }
 
 func (s *streamer) Drift(d source.Drift) error {
+	if d.Kind == source.Unpublished {
+		s.f.unpublished[d.Table] = true
+	}
+	s.f.status.item(driftItem(d))
+	s.f.o.Log.WarnContext(s.ctx, "catalogue drifted", "kind", string(d.Kind), "table", d.Table, "column", d.Column)
+	switch d.Kind {
+	case source.PartitionChanged, source.Unpublished, source.KeyChanged, source.ColumnRetyped:
+		return s.markStale(d.Table)
+	case source.ColumnAdded, source.ColumnDropped, source.TableAdded, source.TableDropped:
+	}
+	return nil
+}
+
+// driftItem says what drifted and what is done about it.
+func driftItem(d source.Drift) Item {
 	item := Item{Kind: string(d.Kind), Table: d.Table, Column: d.Column}
 	switch d.Kind {
 	case source.ColumnAdded:
@@ -161,16 +176,8 @@ func (s *streamer) Drift(d source.Drift) error {
 	case source.Unpublished:
 		item.Message = fmt.Sprintf("production took %s out of the publication, so its changes can no longer be followed and its copy is removed", d.Table)
 		item.Hint = "run weir source script, let the DBA run what it prints, then start weir again"
-		s.f.unpublished[d.Table] = true
 	}
-	s.f.status.item(item)
-	s.f.o.Log.WarnContext(s.ctx, "catalogue drifted", "kind", string(d.Kind), "table", d.Table, "column", d.Column)
-	switch d.Kind {
-	case source.PartitionChanged, source.Unpublished, source.KeyChanged, source.ColumnRetyped:
-		return s.markStale(d.Table)
-	case source.ColumnAdded, source.ColumnDropped, source.TableAdded, source.TableDropped:
-	}
-	return nil
+	return item
 }
 
 // markStale makes sure, also across a crash, that the table is copied again before its rows are believed.
@@ -182,6 +189,9 @@ func (s *streamer) markStale(table string) error {
 		return err
 	}
 	s.f.stale[table] = true
+	// Inside a transaction nothing could be applied: what was gathered is dropped, and the source sends it again.
+	inside := s.at != ""
+	s.abandon()
 	tx, err := s.f.o.Store.Begin(s.ctx)
 	if err != nil {
 		return err
@@ -190,7 +200,13 @@ func (s *streamer) markStale(table string) error {
 	if err := tx.Reset(s.ctx, table); err != nil {
 		return err
 	}
-	return tx.Commit(s.ctx, treatment.Mark{})
+	if err := tx.Commit(s.ctx, treatment.Mark{}); err != nil {
+		return err
+	}
+	if inside {
+		return source.ErrSelection
+	}
+	return nil
 }
 
 // stopAt is called between transactions, before anything at or after the position is taken: here the flow stops for whoever asked it to.
@@ -279,5 +295,6 @@ func (s *streamer) apply() error {
 func (s *streamer) abandon() {
 	if s.tx != nil {
 		s.tx.Rollback()
+		s.tx = nil
 	}
 }

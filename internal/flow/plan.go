@@ -16,10 +16,11 @@ import (
 
 // tablePlan is one table that is copied.
 type tablePlan struct {
-	plan      *treatment.Plan
-	placement []store.Placement
-	estimate  int64
-	since     source.Position // changes that began before it are in the snapshot
+	plan       *treatment.Plan
+	placement  []store.Placement
+	estimate   int64
+	partitions []source.Partition
+	since      source.Position // changes that began before it are in the snapshot
 
 	builder   *treatment.Builder
 	truncated bool // a TRUNCATE came before the rows in the builder
@@ -134,7 +135,7 @@ func (f *Flow) planTable(t *policy.Table, have *source.Table) (*tablePlan, []Ite
 	if len(compiled.Accesses()) == 0 {
 		return nil, items, nil
 	}
-	tp := &tablePlan{plan: compiled, estimate: have.Rows, builder: treatment.NewBuilder(layout)}
+	tp := &tablePlan{plan: compiled, estimate: have.Rows, partitions: have.Partitions, builder: treatment.NewBuilder(layout)}
 	if err := tp.place(f.o.Facts); err != nil {
 		return nil, nil, err
 	}

@@ -139,7 +139,8 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	if err := n.recordStart(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	f := flow.New(flow.Options{Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log})
+	f := flow.New(flow.Options{Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log,
+		Memory: memory{n.state.path("run", "partitions.json")}})
 	n.mu.Lock()
 	n.flow = f
 	n.mu.Unlock()

@@ -143,10 +143,7 @@ func (s *State) take(ctx context.Context, lock *os.File) bool {
 func (s *State) write(f stateFile) error {
 	data, err := json.MarshalIndent(f, "", "  ")
 	if err == nil {
-		tmp := s.path("state.json.new")
-		if err = os.WriteFile(tmp, append(data, '\n'), 0o600); err == nil {
-			err = os.Rename(tmp, s.path("state.json"))
-		}
+		err = writeDurable(s.path("state.json"), append(data, '\n'))
 	}
 	if err != nil {
 		return fault.Newf(fault.Unavailable, "the state folder %s cannot be written", s.Dir).WithHint("look at its permissions and at the disk's free space").WithCause(err)

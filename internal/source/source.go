@@ -34,10 +34,35 @@ func (s *Schema) Table(name string) *Table {
 type Table struct {
 	Name       string // schema-qualified
 	Columns    []Column
-	Key        []string // the columns of its replica identity; empty when updates and deletes cannot be followed
-	KeyProblem string   // why Key is empty or unusable, for people; what to do stands in Check
-	Rows       int64    // an estimate for progress
-	Partitions []string // the leaves of a partitioned table, sorted
+	Key        []string    // the columns of its replica identity; empty when updates and deletes cannot be followed
+	KeyProblem string      // why Key is empty or unusable, for people; what to do stands in Check
+	Rows       int64       // an estimate for progress
+	Partitions []Partition // the leaves of a partitioned table, sorted by name
+}
+
+// Partition is a leaf of a partitioned table. What happens to a leaf alone is not announced by the stream; comparing two looks shows it.
+type Partition struct {
+	Name    string `json:"name"`
+	ID      string `json:"id"`      // of this leaf for as long as it exists
+	Storage string `json:"storage"` // another one after its rows were thrown away or written anew
+	Empty   bool   `json:"empty"`   // made in its place, so that it had no rows when it came
+}
+
+// Unannounced tells whether rows of a partitioned table may have come or gone between two looks without the stream saying so. A TRUNCATE of the whole table, which is
+// announced, looks the same: copying again is then needless and harmless.
+func Unannounced(before, now []Partition) bool {
+	known := make(map[string]Partition, len(before))
+	for _, p := range before {
+		known[p.ID] = p
+	}
+	for _, p := range now {
+		b, was := known[p.ID]
+		if !was && !p.Empty || was && b.Storage != p.Storage {
+			return true
+		}
+		delete(known, p.ID)
+	}
+	return len(known) > 0
 }
 
 // Column is a column of production.

@@ -308,7 +308,7 @@ func (c *catalogue) describe() []source.Table {
 		d := source.Table{Name: t.name, Columns: t.columns, Key: key, KeyProblem: problem, Rows: t.rows}
 		for _, p := range t.sortedParts() {
 			if p.kind != 'p' {
-				d.Partitions = append(d.Partitions, p.name)
+				d.Partitions = append(d.Partitions, source.Partition{Name: p.name, ID: strconv.FormatUint(uint64(p.oid), 10), Storage: p.file, Empty: p.bornAttached})
 			}
 		}
 		tables = append(tables, d)

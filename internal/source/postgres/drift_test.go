@@ -29,7 +29,7 @@ func TestAPartitionedTableIsFollowedAsItsRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := schema.Table("app.event").Partitions; !slices.Equal(got, []string{"app.event_1", "app.event_2"}) || schema.Table("app.event_1") != nil {
+	if got := partitionNames(schema.Table("app.event")); !slices.Equal(got, []string{"app.event_1", "app.event_2"}) || schema.Table("app.event_1") != nil {
 		t.Error("partitions are", got)
 	}
 	p.Exec(t, "UPDATE app.event SET n = 500 WHERE n = 1", "UPDATE app.event SET at = '2026-02-27' WHERE n = 500", "DELETE FROM app.event WHERE n = 2", "INSERT INTO app.event_1 (id, at, n) OVERRIDING SYSTEM VALUE VALUES (9999, '2026-01-02', 7)")
@@ -194,4 +194,12 @@ func TestRowsFromBeforeThePublicationWasWidenedDoNotDisturb(t *testing.T) {
 	r := sourcetest.Follow(t, s, wide, from, m)
 	p.Exec(t, "INSERT INTO app.item VALUES (2, 'two')")
 	settled(t, s, wide, m, r)
+}
+
+func partitionNames(t *source.Table) []string {
+	var names []string
+	for _, p := range t.Partitions {
+		names = append(names, p.Name)
+	}
+	return names
 }
