@@ -203,7 +203,7 @@ func writeSome(ctx context.Context, conn *pgx.Conn, dice *rand.Rand, next *int64
 	for range 1 + dice.IntN(4) {
 		some := fmt.Sprintf("id IN (SELECT id FROM fleet.torture ORDER BY md5(id::text || '%d') LIMIT %d)", dice.IntN(1000), 1+dice.IntN(8))
 		*next += 100
-		insert := fmt.Sprintf("INSERT INTO fleet.torture SELECT i, 'c' || i %% 7, i %% 1000, repeat(md5(i::text), 90) FROM generate_series(%d, %d) i", *next, *next+int64(dice.IntN(30)))
+		insert := fmt.Sprintf("INSERT INTO fleet.torture SELECT i, 'c' || i %% 7, i %% 1000, repeat(md5(i::text), 90) FROM generate_series(%d, %d) i", *next, *next+int64(dice.IntN(20)))
 		switch k := dice.IntN(100); {
 		case k < 30:
 			sql = append(sql, insert)
@@ -228,7 +228,7 @@ func writeSome(ctx context.Context, conn *pgx.Conn, dice *rand.Rand, next *int64
 	_, err := conn.Exec(ctx, "BEGIN;"+strings.Join(sql, ";")+";"+end)
 	select {
 	case <-ctx.Done():
-	case <-time.After(5 * time.Millisecond):
+	case <-time.After(25 * time.Millisecond):
 	}
 	return err
 }
@@ -245,7 +245,7 @@ func busy(t testing.TB, url string, seed uint64) (stop func()) {
 	})
 	working.Go(func() {
 		for ctx.Err() == nil { // it gives up when its server is away too often
-			if err := fleet.Live(ctx, fleet.LiveOptions{URL: url, Speed: 200, Seed: seed}); err != nil && ctx.Err() == nil {
+			if err := fleet.Live(ctx, fleet.LiveOptions{URL: url, Speed: 60, Seed: seed}); err != nil && ctx.Err() == nil {
 				select {
 				case <-ctx.Done():
 				case <-time.After(200 * time.Millisecond):
