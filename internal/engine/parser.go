@@ -10,9 +10,9 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 )
 
-// What is asked of DuckDB; what has its default value is left out of a tree, which halves it.
+// What is asked of DuckDB. What has its default value is left out of a tree, which halves it; empty lists stay, because reading a tree asks for them.
 const (
-	skipped        = ", skip_null := true, skip_empty := true, skip_default := true)::VARCHAR"
+	skipped        = ", skip_null := true, skip_default := true)::VARCHAR"
 	serializeSQL   = "SELECT json_serialize_sql($1::VARCHAR" + skipped
 	deserializeSQL = "SELECT json_deserialize_sql($1::JSON)"
 	regenerateSQL  = "SELECT t, json_serialize_sql(t" + skipped + " FROM (SELECT json_deserialize_sql($1::JSON) AS t)"
