@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/md5"  //nolint:gosec // what must not be found
-	"crypto/sha1" //nolint:gosec // what must not be found
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -141,7 +141,7 @@ func window(b []byte) uint64 {
 
 func bit(w uint64) (int, uint64) {
 	h := (w * 0x9E3779B97F4A7C15) >> 40
-	return int(h >> 6), 1 << (h & 63) //nolint:gosec // 24 bits
+	return int(h >> 6), 1 << (h & 63)
 }
 
 func middle(form []byte) int { return (len(form) - windowSize) / 2 }
@@ -209,7 +209,9 @@ func (n *needles) find(h *haystack) map[string][]string {
 
 // inNumber tells whether a value of digits and dots only stands within a longer one, and so is not itself there.
 func inNumber(data []byte, from, size int) bool {
-	numeric := func(i int) bool { return i >= 0 && i < len(data) && (data[i] == '.' || data[i] >= '0' && data[i] <= '9') }
+	numeric := func(i int) bool {
+		return i >= 0 && i < len(data) && (data[i] == '.' || data[i] >= '0' && data[i] <= '9')
+	}
 	for i := from; i < from+size; i++ {
 		if !numeric(i) {
 			return false
@@ -326,7 +328,7 @@ func (n *needles) addCanaries(t *testing.T, truth fleet.Truth) {
 func (n *needles) addGuesses(ids int, emails []string) {
 	guess := func(plain []byte, label string) {
 		for name, h := range map[string]hash.Hash{
-			"MD5": md5.New(), "SHA-1": sha1.New(), "SHA-256": sha256.New(), "HMAC without a key": hmac.New(sha256.New, nil), //nolint:gosec // see above
+			"MD5": md5.New(), "SHA-1": sha1.New(), "SHA-256": sha256.New(), "HMAC without a key": hmac.New(sha256.New, nil),
 			"HMAC with a zero key": hmac.New(sha256.New, make([]byte, 32)),
 		} {
 			h.Write(plain)
@@ -335,8 +337,8 @@ func (n *needles) addGuesses(ids int, emails []string) {
 	}
 	for i := 1; i <= ids; i++ {
 		guess(fmt.Append(nil, i), "a number")
-		guess(binary.BigEndian.AppendUint64(nil, uint64(i)), "a number in bytes")    //nolint:gosec // positive
-		guess(binary.LittleEndian.AppendUint64(nil, uint64(i)), "a number in bytes") //nolint:gosec // positive
+		guess(binary.BigEndian.AppendUint64(nil, uint64(i)), "a number in bytes")
+		guess(binary.LittleEndian.AppendUint64(nil, uint64(i)), "a number in bytes")
 		guess(fmt.Appendf(nil, "user:%d", i), "a number and its subject")
 	}
 	for _, e := range emails {

@@ -173,7 +173,7 @@ func (s *site) policy(name, text string) {
 
 // writer changes fleet.torture in every way until ctx ends, and goes on when its connection is cut.
 func writer(ctx context.Context, url string, seed uint64) error {
-	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test repeats itself by its seed
+	dice := rand.New(rand.NewPCG(seed, 1))
 	next := int64(1_000_000)
 	var conn *pgx.Conn
 	for ctx.Err() == nil {
@@ -260,12 +260,12 @@ func busy(t testing.TB, url string, seed uint64) (stop func()) {
 
 func TestKillsAtAnyMomentLoseNothingAndDoubleNothing(t *testing.T) {
 	const kills = 30
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any seed
+	seed := uint64(time.Now().UnixNano())
 	if given, err := strconv.ParseUint(os.Getenv("WEIR_TEST_SEED"), 10, 64); err == nil {
 		seed = given
 	}
 	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test repeats itself by its seed
+	dice := rand.New(rand.NewPCG(seed, 0))
 	url, _ := fleetDatabase(t, 60, 3)
 	s := fleetSite(t, url)
 	stop := busy(t, url, seed)
@@ -368,7 +368,7 @@ func (s *site) numbers(name string) string {
 }
 
 func TestProductionGoesAwayAndComesBack(t *testing.T) {
-	dir, err := os.MkdirTemp("/tmp", "weir-postgres-")
+	dir, err := os.MkdirTemp("/tmp", "weir-postgres-") //nolint:usetesting // PostgreSQL's own user must be able to walk there
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,12 +66,12 @@ checkpoint from elsewhere: --known.`,
 		if key == "" {
 			return fault.New(fault.Usage, "weir ledger verify needs the public key", "weir ledger verify --key FILE DIR; weir status prints the key")
 		}
-		if data, err := os.ReadFile(key); err == nil { //nolint:gosec // the operator names the file
+		if data, err := os.ReadFile(key); err == nil {
 			key = string(data)
 		}
 		var checkpoints [][]byte
 		if known != "" {
-			data, err := os.ReadFile(known) //nolint:gosec // the operator names the file
+			data, err := os.ReadFile(known)
 			if err != nil {
 				return fault.Newf(fault.NotFound, "the known checkpoints %s cannot be read", known).WithHint("name the mirror's file").WithCause(err)
 			}

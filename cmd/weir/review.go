@@ -164,7 +164,7 @@ func (a *app) showPlan(r *policy.Report, html string) error {
 }
 
 func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the file
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fault.Newf(fault.Unavailable, "%s cannot be written", path).WithHint("look at the folder's permissions").WithCause(err)
 	}
@@ -231,7 +231,7 @@ func (a *app) policyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			to := ""
+			var to string
 			if len(args) == 2 {
 				to = args[1]
 			} else {

@@ -80,11 +80,11 @@ func (a *app) connected(cmd *cobra.Command, ask func(context.Context, node.Weir)
 	return ask(cmd.Context(), w)
 }
 
-type statuser interface {
+type stature interface {
 	Status(ctx context.Context) (*node.Status, error)
 }
 
-func (a *app) showStatus(ctx context.Context, w statuser) error {
+func (a *app) showStatus(ctx context.Context, w stature) error {
 	s, err := w.Status(ctx)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func (d *digest) differing(o *digest) map[uint16]bool {
 	diff := map[uint16]bool{}
 	for i := range d.buckets {
 		if d.buckets[i] != o.buckets[i] {
-			diff[uint16(i)] = true //nolint:gosec // there are 1<<16 of them
+			diff[uint16(i)] = true
 		}
 	}
 	return diff

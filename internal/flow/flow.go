@@ -102,7 +102,7 @@ func (f *Flow) run(ctx context.Context, once bool) error {
 		case errors.Is(err, errReached):
 			return nil
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // the caller ended it
+			return nil
 		case errors.As(err, &unrecorded):
 			return err
 		case errors.Is(err, source.ErrSelection):

@@ -107,16 +107,20 @@ func (f *Flow) planTable(t *policy.Table, have *source.Table) (*tablePlan, []Ite
 	}
 	for _, k := range have.Key {
 		if _, named := t.Column(k); !named {
-			return nil, []Item{{Kind: "key_not_classed", Table: t.Name, Column: k, Message: fmt.Sprintf("%s is held back: its key has the column %s, which the policy does not name", t.Name, k),
-				Hint: "give it a class in the policy, then run weir check"}}, nil
+			return nil, []Item{{
+				Kind: "key_not_classed", Table: t.Name, Column: k, Message: fmt.Sprintf("%s is held back: its key has the column %s, which the policy does not name", t.Name, k),
+				Hint: "give it a class in the policy, then run weir check",
+			}}, nil
 		}
 	}
 	var items []Item
 	var columns []treatment.Column
 	for _, c := range have.Columns {
 		if _, named := t.Column(c.Name); !named {
-			items = append(items, Item{Kind: "column_held_back", Table: t.Name, Column: c.Name, Message: fmt.Sprintf("the policy does not name %s.%s, so it is not copied", t.Name, c.Name),
-				Hint: "give it a class in the policy"})
+			items = append(items, Item{
+				Kind: "column_held_back", Table: t.Name, Column: c.Name, Message: fmt.Sprintf("the policy does not name %s.%s, so it is not copied", t.Name, c.Name),
+				Hint: "give it a class in the policy",
+			})
 		}
 		columns = append(columns, treatment.Column{Name: c.Name, Type: c.Type})
 	}
@@ -125,8 +129,10 @@ func (f *Flow) planTable(t *policy.Table, have *source.Table) (*tablePlan, []Ite
 		return nil, nil, err
 	}
 	for _, m := range missing {
-		items = append(items, Item{Kind: "column_missing", Table: t.Name, Column: m, Message: fmt.Sprintf("production has no column %s.%s, so it is not copied", t.Name, m),
-			Hint: "if it was renamed, classify the new name in the policy"})
+		items = append(items, Item{
+			Kind: "column_missing", Table: t.Name, Column: m, Message: fmt.Sprintf("production has no column %s.%s, so it is not copied", t.Name, m),
+			Hint: "if it was renamed, classify the new name in the policy",
+		})
 	}
 	compiled, err := treatment.Compile(t, layout, f.o.Keys)
 	if err != nil {

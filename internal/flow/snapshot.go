@@ -139,7 +139,7 @@ func treated(ctx context.Context, snap source.Snapshot, p *treatment.Plan, use f
 				b.Release()
 			}
 		}
-		for range raws { //nolint:revive // the reader must not block after an error
+		for range raws {
 		}
 	}()
 	for b := range batches {

@@ -56,7 +56,7 @@ const defaultConfig = "weir.yaml"
 
 // LoadConfig reads a configuration. Errors name file and line and never show what stands there, which may be a password.
 func LoadConfig(path string) (*Config, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.Newf(fault.NotFound, "there is no configuration at %s", path).WithHint("run weir init --source URL to make one, or name another with --config")
 	}
@@ -162,7 +162,7 @@ func LoadPolicy(path string) (*policy.Policy, error) {
 	}
 	var files []policy.File
 	for _, name := range names {
-		data, err := os.ReadFile(name) //nolint:gosec // the operator names the folder
+		data, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fault.Newf(fault.Unavailable, "the policy file %s cannot be read", name).WithHint("look at its permissions").WithCause(err)
 		}

@@ -112,7 +112,7 @@ func (s *demoServer) remove() error {
 func (o DemoOptions) startServer(ctx context.Context) (*demoServer, error) {
 	mark := filepath.Join(o.Dir, demoMark)
 	if entries, err := os.ReadDir(o.Dir); err == nil && len(entries) > 0 {
-		old, err := os.ReadFile(mark) //nolint:gosec // the operator names the folder
+		old, err := os.ReadFile(mark)
 		if err != nil {
 			return nil, fault.Newf(fault.Refused, "%s is not a folder of an earlier demo, and the demo empties its folder", o.Dir).WithHint("choose another with --dir")
 		}

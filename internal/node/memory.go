@@ -32,7 +32,7 @@ func (m memory) Save(data []byte) error {
 // writeDurable replaces a file so that a crash leaves the old one or the new one, whole.
 func writeDurable(path string, data []byte) error {
 	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // a path of the state folder
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -132,15 +132,17 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	defer func() { _ = src.Close() }()
 	if err := n.prepareSource(ctx, src, o.Apply); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the caller ended it, and nothing had begun
+			return nil
 		}
 		return err
 	}
 	if err := n.recordStart(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	f := flow.New(flow.Options{Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log,
-		Memory: memory{n.state.path("run", "partitions.json")}})
+	f := flow.New(flow.Options{
+		Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log,
+		Memory: memory{n.state.path("run", "partitions.json")},
+	})
 	n.mu.Lock()
 	n.flow = f
 	n.mu.Unlock()

@@ -54,7 +54,7 @@ func PeekConfig(dir string) string {
 
 func readStateFile(path string) (stateFile, error) {
 	var f stateFile
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return f, err
 	}
@@ -125,7 +125,7 @@ func (s *State) take(ctx context.Context, lock *os.File) bool {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	for {
-		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil { //nolint:gosec // a file descriptor fits
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			return true
 		}
 		if node, err := dial(ctx, s.path("run", socketName)); err == nil {

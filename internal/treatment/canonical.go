@@ -117,7 +117,7 @@ func appendNumeric(dst, unscaled []byte, scale int) []byte {
 	if scale == 0 && int64(hi) == int64(lo)>>63 { //nolint:gosec // sign extension: the value fits 64 bits
 		return tagged64(dst, tagInt, lo)
 	}
-	dst = append(dst, tagNum, 0, 0, 0, 17, byte(scale))
+	dst = append(dst, tagNum, 0, 0, 0, 17, byte(scale)) //nolint:gosec // at most 38
 	dst = binary.BigEndian.AppendUint64(dst, hi)
 	return binary.BigEndian.AppendUint64(dst, lo)
 }

@@ -61,7 +61,7 @@ func collapse(r *rows, keys []byte) net {
 	if onlyInserts(r.ops) {
 		n.rows = make([]int32, len(r.ops))
 		for i := range n.rows {
-			n.rows[i] = int32(i) //nolint:gosec // a batch has far fewer rows
+			n.rows[i] = int32(i)
 		}
 		return n
 	}
@@ -70,7 +70,7 @@ func collapse(r *rows, keys []byte) net {
 	order := make([]*life, 0, len(r.ops))
 	var moved *life
 	for i := range r.ops {
-		at := int32(i) //nolint:gosec // a batch has far fewer rows
+		at := int32(i)
 		key := [16]byte(keys[16*i:])
 		l := lives[key]
 		known := l != nil
@@ -197,7 +197,7 @@ func columnsWithSame(r *rows) []int32 {
 	for c := range r.cols {
 		for _, cell := range r.cols[c].cells {
 			if cell == cellSame {
-				same = append(same, int32(c)) //nolint:gosec // a table has at most 1,600 columns
+				same = append(same, int32(c))
 				break
 			}
 		}
