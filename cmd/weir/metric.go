@@ -23,6 +23,9 @@ func (a *app) metricCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(metrics)
 				}
+				if len(metrics) == 0 {
+					a.complain("no metrics are defined: name their folder as metrics: in the configuration")
+				}
 				for _, m := range metrics {
 					a.printf("%s  (version %d, owner %s)\n  %s\n  by %s; grains %s\n\n", m.Name, m.Version, m.Owner, m.Definition, strings.Join(m.Dimensions, ", "), strings.Join(m.Grains, ", "))
 				}

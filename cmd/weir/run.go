@@ -120,7 +120,9 @@ func (a *app) showStatus(ctx context.Context, w stature) error {
 	for _, f := range s.Facts {
 		rows = append(rows, []string{f.Fact, count(f.Rows), "", "derived, as of " + f.AsOf.UTC().Format(time.DateTime)})
 	}
-	a.table(rows)
+	if len(rows) > 1 {
+		a.table(rows)
+	}
 	if len(s.Flow.Items) > 0 {
 		a.printf("\nheld back or changed: %d\n", len(s.Flow.Items))
 		for _, i := range s.Flow.Items {

@@ -65,6 +65,9 @@ func (l *local) Ask(ctx context.Context, q metric.Question) (*Shown, error) {
 	return l.ask(ctx, localPrincipal(os.Getuid()), q)
 }
 
+// sourcePatience is how long a command waits for a source that is away.
+const sourcePatience = 20 * time.Second
+
 // Verify follows the source for as long as it takes.
 func (l *local) Verify(ctx context.Context, progress func(string, int64)) (*flow.Report, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -78,8 +81,14 @@ func (l *local) Verify(ctx context.Context, progress func(string, int64)) (*flow
 	defer running.Wait()
 	defer cancel(nil)
 	for {
-		if f := l.currentFlow(); f != nil && f.Status().Phase == flow.Following {
-			break
+		if f := l.currentFlow(); f != nil {
+			s := f.Status()
+			if s.Phase == flow.Following {
+				break
+			}
+			if s.Phase == flow.Waiting && time.Since(l.opened) > sourcePatience {
+				return nil, fault.New(fault.Unavailable, s.Reason, "look at weir check, then verify again")
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -144,7 +144,13 @@ func (c *Config) keysDir() string {
 	if c.Keys != "" {
 		return c.Keys
 	}
-	return strings.TrimRight(c.State, string(filepath.Separator)) + "-keys"
+	state := filepath.Clean(c.State)
+	if base := filepath.Base(state); base == "." || base == ".." { // beside it, which needs its name
+		if abs, err := filepath.Abs(state); err == nil {
+			state = abs
+		}
+	}
+	return state + "-keys"
 }
 
 // LoadPolicy reads every .yaml file of a policy folder, or one file.

@@ -139,6 +139,9 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	if err := n.recordStart(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
+	if err := n.state.Remember(); err != nil {
+		return err
+	}
 	f := flow.New(flow.Options{
 		Source: src, Store: n.store, Ledger: n.ledger, Policy: n.policy, Keys: n.keys, Facts: storeFacts(n.metrics), Log: n.log,
 		Memory: memory{n.state.path("run", "partitions.json")},
@@ -182,6 +185,9 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 	if err != nil {
 		return err
 	}
+	if len(sel) == 0 {
+		return n.nothingCrosses(ctx, schema, held)
+	}
 	if apply {
 		if err := n.applyScript(ctx, src, sel); err != nil {
 			return err
@@ -206,6 +212,21 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 			"weir check says what to do about each; what SQL can do, a DBA runs from weir source script, or weir itself with --apply")
 	}
 	return nil
+}
+
+// nothingCrosses removes what was copied under an earlier policy, and says that there is nothing to do.
+func (n *Node) nothingCrosses(ctx context.Context, schema *source.Schema, held store.State) error {
+	hint := "weir plan shows what is held back; give a column that a question needs a treatment"
+	if len(held.Tables) > 0 {
+		if err := n.recordStart(ctx); err != nil {
+			return err
+		}
+		if err := n.store.Prepare(ctx, store.Layout{Identity: schema.Identity, Facts: storeFacts(n.metrics)}); err != nil {
+			return err
+		}
+		hint = "what was copied before is removed; " + hint
+	}
+	return fault.New(fault.Invalid, "the policy holds back everything that production has, so there is nothing to copy", hint)
 }
 
 func (n *Node) applyScript(ctx context.Context, src source.Source, sel source.Selection) error {

@@ -94,10 +94,8 @@ func OpenState(ctx context.Context, c *Config) (*State, error) {
 		return nil, err
 	}
 	s.ID = f.ID
-	if s.ConfigPath != "" {
-		if abs, err := filepath.Abs(s.ConfigPath); err == nil {
-			f.Config = abs
-		}
+	if f.Config == "" {
+		f.Config = s.config()
 	}
 	keys, err := s.OpenKeys()
 	if err == nil && f.Keys != "" && f.Keys != keys.Fingerprint() {
@@ -138,6 +136,28 @@ func (s *State) take(ctx context.Context, lock *os.File) bool {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// config is where the configuration is, from everywhere; empty when there is none.
+func (s *State) config() string {
+	if s.ConfigPath == "" {
+		return ""
+	}
+	abs, err := filepath.Abs(s.ConfigPath)
+	if err != nil {
+		return ""
+	}
+	return abs
+}
+
+// Remember makes the configuration the one that --state alone finds. A command that only asks with another one changes nothing.
+func (s *State) Remember() error {
+	f, err := readStateFile(s.path("state.json"))
+	if err != nil || s.config() == "" || s.config() == f.Config {
+		return err
+	}
+	f.Config = s.config()
+	return s.write(f)
 }
 
 func (s *State) write(f stateFile) error {

@@ -52,8 +52,10 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 	}
 	mark := state.Mark()
 	if f := n.currentFlow(); f != nil {
-		s.Running, s.PID, s.Since = true, os.Getpid(), n.opened.UTC()
 		s.Flow = f.Status()
+		if s.Running = s.Flow.Phase != flow.Stopped; s.Running {
+			s.PID, s.Since = os.Getpid(), n.opened.UTC()
+		}
 	} else {
 		s.Flow = flow.Status{Phase: flow.Stopped, Position: mark.Position, AsOf: mark.AsOf, Items: []flow.Item{}}
 		for name, t := range state.Tables {
