@@ -209,7 +209,7 @@ func (w *worker) readJob() (*job, error) {
 	u := unwire{b: payload}
 	j := &job{kind: kind, seq: u.u64()}
 	switch kind {
-	case frameExec:
+	case frameExec, frameDescribe:
 		j.text = u.text()
 	case frameQuery:
 		j.only = u.byte() == 1
@@ -302,9 +302,24 @@ func (w *worker) do(j *job) (int64, Class, error) {
 	case frameAppend:
 		rows, class := w.c.append(j.table, j.batches)
 		return rows, class, nil
+	case frameDescribe:
+		return w.describe(j)
 	default:
 		return w.query(j)
 	}
+}
+
+// describe answers with a stream that has a schema and no rows, and with the number of parameters, whose fields come first.
+func (w *worker) describe(j *job) (int64, Class, error) {
+	schema, parameters, class := w.c.describe(j.text)
+	if class != 0 {
+		return 0, class, nil
+	}
+	out := ipc.NewWriter(w.out, ipc.WithSchema(schema))
+	if err := out.Close(); err != nil {
+		return 0, 0, errors.Join(errFrame, err)
+	}
+	return int64(parameters), 0, nil
 }
 
 // query streams the rows of a statement.

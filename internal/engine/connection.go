@@ -136,6 +136,26 @@ func (q *cursor) close() {
 
 // query prepares, binds and starts exactly one statement.
 func (c *connection) query(sql string, only bool, args *unwire) (*cursor, Class) {
+	q, class := c.prepare(sql)
+	if class != 0 {
+		return nil, class
+	}
+	if only && mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
+		q.close()
+		return nil, ClassPermission
+	}
+	if class = q.bind(args); class == 0 {
+		class = q.start()
+	}
+	if class != 0 {
+		q.close()
+		return nil, class
+	}
+	return q, 0
+}
+
+// prepare prepares exactly one statement.
+func (c *connection) prepare(sql string) (*cursor, Class) {
 	var stmts mapping.ExtractedStatements
 	n := mapping.ExtractStatements(c.conn, sql, &stmts)
 	defer mapping.DestroyExtracted(&stmts)
@@ -147,19 +167,48 @@ func (c *connection) query(sql string, only bool, args *unwire) (*cursor, Class)
 		q.close()
 		return nil, c.prepareClass(sql)
 	}
-	if only && mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
-		q.close()
-		return nil, ClassPermission
-	}
-	class := q.bind(args)
-	if class == 0 {
-		class = q.start()
-	}
-	if class != 0 {
-		q.close()
-		return nil, class
-	}
 	return q, 0
+}
+
+// describe returns the types of a statement's parameters and columns without running it: first a field for each parameter, then one for each column. A type that
+// DuckDB would only know from the value is Null.
+func (c *connection) describe(sql string) (schema *arrow.Schema, parameters int, class Class) {
+	q, class := c.prepare(sql)
+	if class != 0 {
+		return nil, 0, class
+	}
+	defer q.close()
+	if mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
+		return nil, 0, ClassPermission
+	}
+	arrowmapping.ConnectionGetArrowOptions(c.conn, &q.opts)
+	parameters = int(mapping.NParams(q.stmt)) //nolint:gosec // a statement has at most as many as it has bytes
+	var fields []arrow.Field
+	add := func(name string, t mapping.LogicalType) Class {
+		defer mapping.DestroyLogicalType(&t)
+		switch mapping.GetTypeId(t) {
+		case mapping.TypeInvalid, mapping.TypeAny, mapping.TypeSQLNull:
+			fields = append(fields, arrow.Field{Name: name, Type: arrow.Null, Nullable: true})
+			return 0
+		}
+		one, ed := arrowmapping.NewArrowSchema(q.opts, []mapping.LogicalType{t}, []string{name})
+		if class := dataClass(ed); class != 0 {
+			return class
+		}
+		fields = append(fields, plainSchema(one).Field(0))
+		return 0
+	}
+	for i := range parameters {
+		if class := add("", mapping.ParamLogicalType(q.stmt, mapping.IdxT(i+1))); class != 0 {
+			return nil, 0, class
+		}
+	}
+	for i := range mapping.PreparedStatementColumnCount(q.stmt) {
+		if class := add(mapping.PreparedStatementColumnName(q.stmt, i), mapping.PreparedStatementColumnLogicalType(q.stmt, i)); class != 0 {
+			return nil, 0, class
+		}
+	}
+	return arrow.NewSchema(fields, nil), parameters, 0
 }
 
 // prepareClass asks for the error again where DuckDB gives it a type: preparing by its API tells only a text. The statement is known to be one.

@@ -441,3 +441,37 @@ func TestACopyHoldsWhatTheOriginalHolds(t *testing.T) {
 	}
 	w.Release()
 }
+
+func TestADescriptionTellsTypesAndRunsNothing(t *testing.T) {
+	e := start(t, engine.Config{Readers: 1})
+	s, err := e.Reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Release()
+	if _, err := s.Exec(t.Context(), "CREATE TABLE t (a SMALLINT, u UUID, seen TIMESTAMP, b BOOLEAN)"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Describe(t.Context(), "SELECT u, seen, b, count(*) AS n FROM t WHERE a = $1 AND seen < $2 GROUP BY ALL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Parameters) != 2 || d.Parameters[0].ID() != arrow.INT16 || d.Parameters[1].ID() != arrow.TIMESTAMP {
+		t.Errorf("parameters %v", d.Parameters)
+	}
+	if got := d.Schema.NumFields(); got != 4 || d.Schema.Field(2).Type.ID() != arrow.BOOL || d.Schema.Field(3).Name != "n" {
+		t.Errorf("schema %v", d.Schema)
+	}
+	if d, err = s.Describe(t.Context(), "SELECT $1"); err != nil || d.Parameters[0].ID() != arrow.NULL {
+		t.Errorf("a parameter without a context: %v, %v", d, err)
+	}
+	if _, err := s.Describe(t.Context(), "DROP TABLE t"); engine.ClassOf(err) != engine.ClassPermission {
+		t.Errorf("a statement that is no question: %v", err)
+	}
+	if _, err := s.Describe(t.Context(), "SELECT nothing FROM nowhere"); err == nil {
+		t.Error("a table that is not there was described")
+	}
+	if _, err := s.Exec(t.Context(), "SELECT 1"); err != nil {
+		t.Errorf("the session is no longer of use: %v", err)
+	}
+}

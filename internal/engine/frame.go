@@ -13,16 +13,17 @@ import (
 type frameKind byte
 
 const (
-	frameExec   frameKind = 'X' // request: seq, SQL
-	frameQuery  frameKind = 'Q' // request: seq, arguments, SQL
-	frameAppend frameKind = 'A' // request: seq, table; data frames and frameEnd follow
-	frameData   frameKind = 'D' // a piece of an Arrow IPC stream
-	frameEnd    frameKind = 'E' // the end of the data of an append
-	frameOK     frameKind = 'K' // answer: seq, rows changed
-	frameFail   frameKind = 'F' // answer: seq, class
-	frameConfig frameKind = 'C' // control: the configuration
-	frameStop   frameKind = 'S' // control: close the database and end
-	frameBreak  frameKind = 'I' // control: session, seq: interrupt that statement
+	frameExec     frameKind = 'X' // request: seq, SQL
+	frameQuery    frameKind = 'Q' // request: seq, arguments, SQL
+	frameDescribe frameKind = 'P' // request: seq, SQL
+	frameAppend   frameKind = 'A' // request: seq, table; data frames and frameEnd follow
+	frameData     frameKind = 'D' // a piece of an Arrow IPC stream
+	frameEnd      frameKind = 'E' // the end of the data of an append
+	frameOK       frameKind = 'K' // answer: seq, rows changed
+	frameFail     frameKind = 'F' // answer: seq, class
+	frameConfig   frameKind = 'C' // control: the configuration
+	frameStop     frameKind = 'S' // control: close the database and end
+	frameBreak    frameKind = 'I' // control: session, seq: interrupt that statement
 )
 
 const (

@@ -209,8 +209,13 @@ func (s *Session) query(ctx context.Context, only byte, sql string, args []any) 
 	if len(w.b) > maxFrame {
 		return nil, fault.New(fault.Invalid, "the statement's arguments are too long", "pass less at once")
 	}
+	return s.stream(ctx, frameQuery, w.b)
+}
+
+// stream sends a request whose answer is an Arrow stream.
+func (s *Session) stream(ctx context.Context, kind frameKind, request []byte) (*Rows, error) {
 	stop := s.watch(ctx)
-	if err := s.out.send(frameQuery, w.b); err != nil {
+	if err := s.out.send(kind, request); err != nil {
 		stop()
 		return nil, s.broken()
 	}
@@ -232,6 +237,7 @@ type Rows struct {
 	reader  *ipc.Reader
 	closed  bool
 	err     error
+	count   int64 // what the answer's last word says
 }
 
 // Schema is the answer's schema.
@@ -269,7 +275,7 @@ func (r *Rows) finish() error {
 		r.err = r.session.broken()
 		return r.err
 	}
-	_, r.err = r.session.answer(r.ctx, r.data.end, r.data.last)
+	r.count, r.err = r.session.answer(r.ctx, r.data.end, r.data.last)
 	return r.err
 }
 
@@ -284,4 +290,41 @@ func (r *Rows) Close() error {
 		return fmt.Errorf("close rows: %w", err)
 	}
 	return nil // an interruption is what was asked for
+}
+
+// Description is what a statement takes and gives. A parameter whose type would only be known from its value is of type Null.
+type Description struct {
+	Parameters []arrow.DataType
+	Schema     *arrow.Schema
+}
+
+// Describe prepares one SELECT without running it.
+func (s *Session) Describe(ctx context.Context, sql string) (*Description, error) {
+	if err := acceptable(sql); err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	var w wire
+	rows, err := s.stream(ctx, frameDescribe, w.u64(s.seq).text(sql).b)
+	if err != nil {
+		return nil, err
+	}
+	schema := rows.Schema()
+	if rows.Next() {
+		return nil, s.broken() // a description has no rows
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	n := int(rows.count)
+	if n > schema.NumFields() {
+		return nil, s.broken()
+	}
+	d := &Description{Schema: arrow.NewSchema(schema.Fields()[n:], nil)}
+	for _, f := range schema.Fields()[:n] {
+		d.Parameters = append(d.Parameters, f.Type)
+	}
+	return d, nil
 }

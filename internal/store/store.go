@@ -117,6 +117,8 @@ type Store interface {
 	Refresh(ctx context.Context) error
 	// Query runs one read-only SELECT in the access's file and streams its answer. Arguments are bound by position ($1…).
 	Query(ctx context.Context, a Access, sql string, args ...any) (Rows, error)
+	// Describe says what one SELECT takes and gives in the access's file, without running it.
+	Describe(ctx context.Context, a Access, sql string) (*Description, error)
 	// Pin opens a view of all files at the committed state of this moment, which later transactions do not change.
 	Pin(ctx context.Context) (Pinned, error)
 	// Erase removes the rows with these keys from the table and their bytes from the disk.
@@ -141,6 +143,12 @@ type Tx interface {
 	Commit(ctx context.Context, to treatment.Mark) error
 	// Rollback drops everything; after Commit it does nothing.
 	Rollback()
+}
+
+// Description is what a SELECT takes and gives. A parameter whose type would only be known from its value is of type Null.
+type Description struct {
+	Parameters []arrow.DataType
+	Schema     *arrow.Schema
 }
 
 // Rows is a streamed answer. Close it.

@@ -85,6 +85,22 @@ func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...a
 	return &rows{r, done}, nil
 }
 
+// Describe implements store.Store.
+func (s *Store) Describe(ctx context.Context, a store.Access, sql string) (*store.Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
+	defer cancel()
+	sess, err := s.openReader(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer sess.free()
+	d, err := sess.Describe(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("describe statement: %w", err)
+	}
+	return &store.Description{Parameters: d.Parameters, Schema: d.Schema}, nil
+}
+
 // pinned is a read transaction in each file.
 type pinned struct {
 	state  store.State

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -53,6 +55,22 @@ func queryBindsAndStreams(t *testing.T, open Open) {
 			break
 		}
 		must(t, rows.Close())
+	}
+}
+
+func describeTells(t *testing.T, open Open) {
+	s := opened(t, open, t.TempDir())
+	prepare(t, s, nil, item(t))
+	d, err := s.Describe(t.Context(), store.SQL, "SELECT name, count(*) AS n FROM s.item WHERE size > $1 GROUP BY name")
+	must(t, err)
+	if len(d.Parameters) != 1 || d.Parameters[0].ID() != arrow.INT64 || d.Schema.NumFields() != 2 || d.Schema.Field(0).Name != "name" || d.Schema.Field(1).Name != "n" {
+		t.Errorf("%v gives %v", d.Parameters, d.Schema)
+	}
+	if _, err := s.Describe(t.Context(), store.SQL, "SELECT note FROM s.item"); err == nil {
+		t.Error("a column that the file does not keep was described")
+	}
+	if _, err := s.Describe(t.Context(), store.SQL, "DELETE FROM s.item"); err == nil {
+		t.Error("a statement that is no SELECT was described")
 	}
 }
 

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"ClosedAndOpenedAgainItHoldsTheSame", closedAndOpenedAgain},
 		{"QueryIsReadOnly", queryIsReadOnly},
 		{"QueryBindsArgumentsAndStreams", queryBindsAndStreams},
+		{"DescribeTellsTypesAndRunsNothing", describeTells},
 		{"QueryErrorsTellNoValues", queryErrorsTellNoValues},
 		{"APinDoesNotMove", pinDoesNotMove},
 		{"EraseRemovesRowsAndBytes", eraseRemovesRowsAndBytes},
