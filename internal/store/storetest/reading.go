@@ -1,12 +1,12 @@
 package storetest
 
 import (
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/store"
