@@ -334,3 +334,17 @@ func TestNumbersMoveWhileTheSourceIsFollowed(t *testing.T) {
 	}
 	sameNumbers(t, state, laterNumbers)
 }
+
+func TestAnswersStayCurrentWhileNothingHappens(t *testing.T) {
+	t.Parallel()
+	url, _ := fleetDatabase(t, 0, 1)
+	typeSQL(t, url, paperRows)
+	state := filepath.Join(t.TempDir(), "state")
+	p := start(t, append([]string{"run", "--apply"}, copyFlags(url, state)...)...)
+	eventually(t, "following", func() bool { return strings.Contains(p.output(), "following production") })
+	first, _ := ask(t, state, "device_activations")
+	eventually(t, "an answer as of three seconds later", func() bool {
+		next, _ := ask(t, state, "device_activations")
+		return next.AsOf.Sub(*first.AsOf) >= 3*time.Second
+	})
+}

@@ -138,7 +138,7 @@ type Tx interface {
 	Write(ctx context.Context, b *treatment.Batch) error
 	// Copied marks the table's snapshot as complete at since.
 	Copied(ctx context.Context, table string, since treatment.Position) error
-	// Commit makes everything durable, with the mark, before it returns. A file whose mark is at or past to is left as it is and what was written for it is
+	// Commit makes everything durable, with the mark, before it returns. A file whose mark is at or past to keeps it (at the same position only its AsOf may move on) and what was written for it is
 	// dropped. An empty to keeps the marks as they are (a snapshot is not a position of the stream).
 	Commit(ctx context.Context, to treatment.Mark) error
 	// Rollback drops everything; after Commit it does nothing.

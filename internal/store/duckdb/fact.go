@@ -135,7 +135,7 @@ func (r *refresh) one(ctx context.Context, f *fact) error {
 		err = r.w.exec(ctx, "DELETE FROM "+f.sql()+"; INSERT INTO "+f.sql()+" "+f.derivation(false))
 	case changed:
 		err = r.follow(ctx, f)
-	case st.mark.Position == r.state.mark.Position:
+	case st.mark.Position == r.state.mark.Position && st.mark.AsOf.Equal(r.state.mark.AsOf):
 		return nil
 	}
 	if err != nil {

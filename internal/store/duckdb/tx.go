@@ -174,7 +174,8 @@ func (t *tx) Commit(ctx context.Context, to treatment.Mark) error {
 	return errors.Join(errs...)
 }
 
-// settle waits until everything is in the file's transaction and sets its mark; a file that is already there drops what was written for it.
+// settle waits until everything is in the file's transaction and sets its mark; a file that is already there drops what was written for it, and when the source has said that
+// nothing happened there since, takes the later time at which that was true.
 func (t *tx) settle(ctx context.Context, a store.Access, to treatment.Mark) error {
 	tf, err := t.file(ctx, a)
 	if err != nil {
@@ -182,6 +183,13 @@ func (t *tx) settle(ctx context.Context, a store.Access, to treatment.Mark) erro
 	}
 	if to.Position != "" && tf.mark.Position >= to.Position {
 		tf.rollback(ctx)
+		if tf.mark.Position == to.Position && to.AsOf.After(tf.mark.AsOf) {
+			if err := tf.begin(ctx); err != nil {
+				return err
+			}
+			_, asOf := markSQL(to)
+			return tf.exec(ctx, "UPDATE _weir.meta SET as_of = "+asOf)
+		}
 		tf.close()
 		delete(t.files, a)
 		return nil
