@@ -35,14 +35,13 @@ type Options struct {
 }
 
 const (
-	chunkRows   = 100_000                // rows treated and written together
-	groupRows   = 20_000                 // changes after which a group of transactions is applied
-	groupTime   = 250 * time.Millisecond // or the time after which it is
-	idleTime    = time.Second            // how often the position moves while nothing happens
-	retryMin    = 250 * time.Millisecond
-	retryMax    = 10 * time.Second
-	maxItems    = 10_000
-	stopTimeout = 10 * time.Second
+	chunkRows = 100_000                // rows treated and written together
+	groupRows = 20_000                 // changes after which a group of transactions is applied
+	groupTime = 250 * time.Millisecond // or the time after which it is
+	idleTime  = time.Second            // how often the position moves while nothing happens
+	retryMin  = 250 * time.Millisecond
+	retryMax  = 10 * time.Second
+	maxItems  = 10_000
 )
 
 // Flow moves one source into one store.

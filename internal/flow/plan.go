@@ -135,6 +135,10 @@ func (f *Flow) planTable(t *policy.Table, have *source.Table) (*tablePlan, []Ite
 		})
 	}
 	compiled, err := treatment.Compile(t, layout, f.o.Keys)
+	if err != nil && fault.KindOf(err) == fault.Invalid { // it fitted when the policy was accepted
+		why := fault.Public(err)
+		return nil, []Item{{Kind: "table_held_back", Table: t.Name, Message: fmt.Sprintf("%s is held back: %s", t.Name, why.Message), Hint: why.Hint}}, nil
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/weirproject/weir/examples"
 	"github.com/weirproject/weir/internal/fault"
@@ -98,11 +101,13 @@ func quietly(ctx context.Context, err error) error {
 // demoServer is the private PostgreSQL. It lives apart from the demo's folder, because its user may not be able to walk there.
 type demoServer struct {
 	*postmaster.Server
-	dir string
+	dir  string
+	lock *os.File
 }
 
 func (s *demoServer) remove() error {
 	err := s.Stop()
+	_ = s.lock.Close()
 	if rmErr := os.RemoveAll(s.dir); err == nil && rmErr != nil {
 		err = fmt.Errorf("remove the demo's server: %w", rmErr)
 	}
@@ -116,8 +121,10 @@ func (o DemoOptions) startServer(ctx context.Context) (*demoServer, error) {
 		if err != nil {
 			return nil, fault.Newf(fault.Refused, "%s is not a folder of an earlier demo, and the demo empties its folder", o.Dir).WithHint("choose another with --dir")
 		}
-		if _, err := dial(ctx, filepath.Join(o.Dir, "state", "run", socketName)); err == nil {
-			return nil, fault.Newf(fault.Unavailable, "a demo is running in %s", o.Dir).WithHint("end it first, or choose another folder with --dir")
+		if other, err := lockMark(mark); err != nil {
+			return nil, fault.Newf(fault.Unavailable, "a demo is running in %s", o.Dir).WithHint("end it first, or choose another folder with --dir").WithCause(err)
+		} else if err := other.Close(); err != nil {
+			return nil, fmt.Errorf("close mark: %w", err)
 		}
 		if dir := strings.TrimSpace(string(old)); strings.HasPrefix(filepath.Base(dir), "weir-demo-") {
 			_ = os.RemoveAll(dir) // of a demo that was killed
@@ -136,10 +143,15 @@ func (o DemoOptions) startServer(ctx context.Context) (*demoServer, error) {
 	if err == nil {
 		err = os.WriteFile(mark, []byte(dir+"\n"), 0o600)
 	}
+	var lock *os.File
+	if err == nil {
+		lock, err = lockMark(mark)
+	}
 	if err == nil {
 		err = os.CopyFS(o.Dir, examples.Fleet)
 	}
 	if err != nil {
+		_ = os.RemoveAll(dir)
 		return nil, fault.Newf(fault.Unavailable, "the demo's folder %s cannot be written", o.Dir).WithHint("choose another with --dir").WithCause(err)
 	}
 	// The demo's production is thrown away at its end, so it need not survive a power cut.
@@ -151,7 +163,20 @@ func (o DemoOptions) startServer(ctx context.Context) (*demoServer, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	return &demoServer{server, dir}, nil
+	return &demoServer{server, dir, lock}, nil
+}
+
+// lockMark says that the demo of this folder is running, for as long as the file is open; it fails when another demo says so.
+func lockMark(path string) (*os.File, error) {
+	f, err := os.Open(path) //nolint:gosec // in the folder that the operator named
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor fits
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // untilFollowing waits until everything is copied.
@@ -199,22 +224,40 @@ func (o DemoOptions) showHeldBack(ctx context.Context, n *Node) {
 		}
 		o.Say("")
 	}
-	weir := "weir"
-	if self, err := os.Executable(); err == nil {
-		weir = self
-		if wd, err := os.Getwd(); err == nil {
-			if rel, err := filepath.Rel(wd, self); err == nil && fs.ValidPath(filepath.ToSlash(rel)) {
-				weir = rel
-			}
-		}
-	}
-	state := "--state " + n.state.Dir
+	weir, state := typed(ourselves()), "--state "+typed(n.state.Dir)
 	o.Say("try, in another terminal:")
 	o.Say("  %s metric show failed_connection_rate --by model --grain week %s", weir, state)
 	o.Say("  %s verify %s", weir, state)
-	o.Say("  %s ledger verify --key %s/ledger/public.key %s/ledger", weir, n.state.Dir, n.state.Dir)
+	o.Say("  %s ledger verify --key %s %s", weir, typed(n.state.path("ledger", "public.key")), typed(n.state.path("ledger")))
 	o.Say("")
 	o.Say("the fleet lives on; Ctrl-C ends everything")
+}
+
+// ourselves is how this program is called from here.
+func ourselves() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "weir"
+	}
+	if found, err := exec.LookPath("weir"); err == nil {
+		if found, err = filepath.EvalSymlinks(found); err == nil && found == self {
+			return "weir"
+		}
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, self); err == nil && fs.ValidPath(filepath.ToSlash(rel)) {
+			return "." + string(filepath.Separator) + rel
+		}
+	}
+	return self
+}
+
+// typed is a word as it is typed in a shell.
+func typed(word string) string {
+	if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r) }) {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 const liveEvery = 5 * time.Second

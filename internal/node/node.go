@@ -178,7 +178,11 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 	if err != nil {
 		return err
 	}
-	if err := policy.Refuse(n.known(schema, held).Check(policySchema(schema))); err != nil {
+	before, err := accepted(ctx, n.state.path("ledger"))
+	if err != nil {
+		return err
+	}
+	if err := policy.Refuse(unproven(n.policy, before).Check(policySchema(schema))); err != nil {
 		return err
 	}
 	sel, err := flow.Selection(n.policy, schema, n.keys)
@@ -240,27 +244,6 @@ func (n *Node) applyScript(ctx context.Context, src source.Source, sel source.Se
 		return err
 	}
 	return src.Execute(ctx, script)
-}
-
-// known is the policy without what production has taken away since it was copied: that is held back and shown, and is no reason to stop the rest.
-func (n *Node) known(schema *source.Schema, held store.State) *policy.Policy {
-	p := &policy.Policy{}
-	for _, t := range n.policy.Tables {
-		have := schema.Table(t.Name)
-		if _, copied := held.Tables[t.Name]; !copied {
-			p.Tables = append(p.Tables, t)
-			continue
-		}
-		if have == nil {
-			continue
-		}
-		kept := *t
-		kept.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c policy.Column) bool {
-			return !slices.ContainsFunc(have.Columns, func(s source.Column) bool { return s.Name == c.Name })
-		})
-		p.Tables = append(p.Tables, &kept)
-	}
-	return p
 }
 
 // judge turns what the operator accepted into warnings and sorts the worst first.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,8 +143,17 @@ func CheckSource(ctx context.Context, c *Config) ([]source.Finding, error) {
 		if err != nil {
 			return nil, err
 		}
+		before, err := accepted(ctx, filepath.Join(c.State, "ledger"))
+		if err != nil {
+			return nil, err
+		}
+		stops := unproven(p, before).Check(policySchema(schema))
 		for _, problem := range p.Check(policySchema(schema)) {
-			findings = append(findings, source.Finding{Severity: source.Stop, Code: "policy", Message: problem.String(), Fix: "change that line of the policy"})
+			severity := source.Warn // it fitted once, so production has changed
+			if slices.Contains(stops, problem) {
+				severity = source.Stop
+			}
+			findings = append(findings, source.Finding{Severity: severity, Code: "policy", Message: problem.String(), Fix: "change that line of the policy"})
 		}
 		return judge(findings, c.Source.Accept), nil
 	})
@@ -156,7 +166,11 @@ func SourceScript(ctx context.Context, c *Config) (string, error) {
 		return "", err
 	}
 	return withSelection(ctx, c, p, func(src source.Source, sel source.Selection, schema *source.Schema) (string, error) {
-		if err := policy.Refuse(p.Check(policySchema(schema))); err != nil {
+		before, err := accepted(ctx, filepath.Join(c.State, "ledger"))
+		if err != nil {
+			return "", err
+		}
+		if err := policy.Refuse(unproven(p, before).Check(policySchema(schema))); err != nil {
 			return "", err
 		}
 		return src.Script(ctx, sel)
@@ -210,6 +224,12 @@ func Release(ctx context.Context, c *Config, apply bool) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if apply {
+		if running, err := dial(ctx, filepath.Join(c.State, "run", socketName)); err == nil {
+			_ = running.Close()
+			return "", fault.Newf(fault.Unavailable, "a weir is running on %s, and what it reads cannot be taken away", c.State).WithHint("end it first")
+		}
 	}
 	src, err := OpenSource(ctx, c, f.ID)
 	if err != nil {

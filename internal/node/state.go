@@ -82,7 +82,7 @@ func OpenState(ctx context.Context, c *Config) (*State, error) {
 	}
 	if !s.take(ctx, lock) {
 		_ = lock.Close()
-		return nil, fault.Newf(fault.Unavailable, "another weir is using the state folder %s", s.Dir).WithHint("use that one (weir status --state %s), or end it first", s.Dir).WithCause(errInUse)
+		return nil, fault.Newf(fault.Unavailable, "another weir is using the state folder %s", s.Dir).WithHint("use that one (weir status --state %s), or end it first", typed(s.Dir)).WithCause(errInUse)
 	}
 	s.lock = lock
 	f, err := readStateFile(s.path("state.json"))

@@ -146,11 +146,28 @@ func (p *publication) covers(t *table, l *treatment.Layout) bool {
 		return p.allTables
 	}
 	for _, c := range l.Columns {
+		if t.column(c.Name) == nil {
+			continue // dropped or renamed, which is told as that
+		}
 		if !listed.allColumns && !listed.columns[c.Name] {
 			return false
 		}
 	}
 	return true
+}
+
+// listed returns how many columns of the table are published by name, and whether all are published anyway.
+func (p *publication) listed(t *table) (columns int, all bool) {
+	if p == nil {
+		return 0, false
+	}
+	if p.allTables || p.schemas {
+		return 0, true
+	}
+	if listed := p.tables[t.oid]; listed != nil {
+		return len(listed.columns), listed.allColumns
+	}
+	return 0, false
 }
 
 // exceeds tells whether more of the layout's table is published than the layout asks for.

@@ -61,8 +61,9 @@ type Source struct {
 	seenMu sync.Mutex // guards seen
 	seen   *catalogue // what drift is measured against: what Schema last returned, or Read last reported
 
-	truncations truncations // these two belong to the goroutine of the one Read
-	held        []drift     // partitions with new storage that a TRUNCATE still to come may explain
+	truncations truncations    // these three belong to the goroutine of the one Read
+	fitted      map[string]int // by table, how many columns were published when that was exactly what was asked for
+	held        []drift        // partitions with new storage that a TRUNCATE still to come may explain
 
 	lastPID atomic.Uint32 // of the last replication session, whose end the server may not have noticed yet
 }
@@ -79,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{
-		config: c, address: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), name: "weir_" + o.ID, watch: o.Watch, truncations: make(truncations),
+		config: c, address: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), name: "weir_" + o.ID, watch: o.Watch, truncations: make(truncations), fitted: make(map[string]int),
 	}
 	if s.watch <= 0 {
 		s.watch = DefaultWatch
