@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -40,14 +41,31 @@ func main() {
 	engine.Main()
 	accounts := flag.Int("accounts", 20_000, "accounts of the fleet that is copied")
 	rounds := flag.Int("rounds", 3, "how often each is measured; the median counts")
+	profile := flag.String("cpuprofile", "", "write a profile of this process, which reads and treats, to `FILE`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *accounts, *rounds)
+	err := profiled(*profile, func() error { return run(ctx, *accounts, *rounds) })
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "benchmark:", err)
 		os.Exit(1)
 	}
+}
+
+func profiled(path string, f func() error) error {
+	if path == "" {
+		return f()
+	}
+	out, err := os.Create(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return fmt.Errorf("create profile: %w", err)
+	}
+	defer func() { _ = out.Close() }()
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("start profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return f()
 }
 
 // bench is one run.

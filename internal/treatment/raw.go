@@ -86,12 +86,23 @@ type Builder struct {
 // NewBuilder returns an empty builder for the layout.
 func NewBuilder(l *Layout) *Builder {
 	b := &Builder{layout: l}
-	b.reset(0)
+	b.reset(nil)
 	return b
 }
 
-func (b *Builder) reset(capacity int) {
-	r := &rows{layout: b.layout, ops: make([]Op, 0, capacity), cols: make([]vector, len(b.layout.Columns))}
+// reset empties the builder. The next run is likely to be as long as the last, so room for it is made at once.
+func (b *Builder) reset(last *rows) {
+	r := &rows{layout: b.layout, cols: make([]vector, len(b.layout.Columns))}
+	if last != nil {
+		r.ops = make([]Op, 0, len(last.ops))
+		for i := range last.cols {
+			l := &last.cols[i]
+			r.cols[i] = vector{
+				cells: make([]cell, 0, len(l.cells)), ints: make([]int64, 0, len(l.ints)), floats: make([]float64, 0, len(l.floats)),
+				ends: make([]int, 0, len(l.ends)), data: make([]byte, 0, len(l.data)),
+			}
+		}
+	}
 	b.sealed = func() *rows { return r }
 	b.col = len(b.layout.Columns)
 }
@@ -108,7 +119,7 @@ func (b *Builder) Seal() (Raw, error) {
 		return Raw{}, fmt.Errorf("seal %s: the last row has %d of %d columns", b.layout.Table, b.col, len(b.layout.Columns))
 	}
 	raw := Raw{sealed: b.sealed}
-	b.reset(min(raw.Len(), 1<<17))
+	b.reset(b.sealed())
 	return raw, nil
 }
 
