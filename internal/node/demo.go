@@ -43,7 +43,7 @@ const demoMark = ".weir-demo"
 func Demo(ctx context.Context, o DemoOptions) (err error) {
 	server, err := o.startServer(ctx)
 	if err != nil {
-		return err
+		return quietly(ctx, err)
 	}
 	defer func() { err = errors.Join(err, server.remove()) }()
 	url := server.URL("postgres")
@@ -58,7 +58,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	config.Source.URL = url
 	n, err := Open(ctx, config, o.Log)
 	if err != nil {
-		return err
+		return quietly(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 
@@ -254,7 +254,9 @@ func ourselves() string {
 
 // typed is a word as it is typed in a shell.
 func typed(word string) string {
-	if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r) }) {
+	if strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r)
+	}) {
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
 	return word
