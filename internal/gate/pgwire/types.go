@@ -1,0 +1,169 @@
+package pgwire
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// The OIDs of the types that are sent, or taken as parameters.
+const (
+	oidBool        = 16
+	oidBytea       = 17
+	oidChar        = 18
+	oidName        = 19
+	oidInt8        = 20
+	oidInt2        = 21
+	oidInt4        = 23
+	oidText        = 25
+	oidOid         = 26
+	oidJSON        = 114
+	oidFloat4      = 700
+	oidFloat8      = 701
+	oidUnknown     = 705
+	oidBpchar      = 1042
+	oidVarchar     = 1043
+	oidDate        = 1082
+	oidTime        = 1083
+	oidTimestamp   = 1114
+	oidTimestamptz = 1184
+	oidInterval    = 1186
+	oidNumeric     = 1700
+	oidUUID        = 2950
+	oidJSONB       = 3802
+)
+
+// arrayOf is the array type of an element type.
+var arrayOf = map[uint32]uint32{
+	oidBool: 1000, oidBytea: 1001, oidInt8: 1016, oidInt2: 1005, oidInt4: 1007, oidText: 1009, oidFloat4: 1021, oidFloat8: 1022, oidDate: 1182, oidTime: 1183,
+	oidTimestamp: 1115, oidTimestamptz: 1185, oidInterval: 1187, oidNumeric: 1231, oidUUID: 2951,
+}
+
+// typeNames are the names by which SQL's PREPARE says a type.
+var typeNames = map[string]uint32{
+	"bool": oidBool, "boolean": oidBool, "bytea": oidBytea, "int8": oidInt8, "bigint": oidInt8, "int2": oidInt2, "smallint": oidInt2, "int4": oidInt4, "int": oidInt4,
+	"integer": oidInt4, "text": oidText, "float4": oidFloat4, "real": oidFloat4, "float8": oidFloat8, "float": oidFloat8, "double precision": oidFloat8, "bpchar": oidBpchar, "char": oidBpchar, "character": oidBpchar,
+	"varchar": oidVarchar, "character varying": oidVarchar, "date": oidDate, "timestamp": oidTimestamp, "timestamp without time zone": oidTimestamp, "timestamptz": oidTimestamptz,
+	"timestamp with time zone": oidTimestamptz, "numeric": oidNumeric, "decimal": oidNumeric, "uuid": oidUUID, "json": oidJSON, "jsonb": oidJSONB, "unknown": oidUnknown, "oid": oidOid, "name": oidName,
+	"time": oidTime, "time without time zone": oidTime, "interval": oidInterval,
+}
+
+// column is a column of an answer as the protocol describes it.
+type column struct {
+	name string
+	oid  uint32
+	mod  int32 // type modifier; -1: none
+}
+
+// size is the type's length as PostgreSQL has it; -1: variable.
+func (c column) size() int {
+	switch c.oid {
+	case oidBool, oidChar:
+		return 1
+	case oidInt2:
+		return 2
+	case oidInt4, oidFloat4, oidDate, oidOid:
+		return 4
+	case oidInt8, oidFloat8, oidTime, oidTimestamp, oidTimestamptz:
+		return 8
+	case oidInterval, oidUUID:
+		return 16
+	case oidName:
+		return 64
+	}
+	return -1
+}
+
+// columnsOf are the columns of an answer.
+func columnsOf(s *arrow.Schema) []column {
+	out := make([]column, s.NumFields())
+	for i, f := range s.Fields() {
+		oid, mod := typeOf(f.Type, f.Metadata)
+		out[i] = column{name: f.Name, oid: oid, mod: mod}
+	}
+	return out
+}
+
+// The names of Arrow's extension types that have a type of their own here.
+const (
+	extensionKey  = "ARROW:extension:name"
+	extensionUUID = "arrow.uuid"
+	extensionJSON = "arrow.json"
+)
+
+// extensionOf is the extension's name and the type that it is stored as.
+func extensionOf(t arrow.DataType, m arrow.Metadata) (string, arrow.DataType) {
+	if e, ok := t.(arrow.ExtensionType); ok {
+		return e.ExtensionName(), e.StorageType()
+	}
+	name, _ := m.GetValue(extensionKey)
+	return name, t
+}
+
+// typeOf is the PostgreSQL type of an Arrow type, and its modifier.
+func typeOf(t arrow.DataType, m arrow.Metadata) (uint32, int32) {
+	name, t := extensionOf(t, m)
+	switch name {
+	case extensionUUID:
+		if f, ok := t.(*arrow.FixedSizeBinaryType); ok && f.ByteWidth == 16 {
+			return oidUUID, -1
+		}
+	case extensionJSON:
+		return oidJSON, -1
+	}
+	switch t := t.(type) {
+	case *arrow.DictionaryType:
+		return typeOf(t.ValueType, arrow.Metadata{})
+	case *arrow.TimestampType:
+		if t.TimeZone != "" {
+			return oidTimestamptz, -1
+		}
+		return oidTimestamp, -1
+	case arrow.DecimalType:
+		return oidNumeric, decimalModifier(t)
+	case *arrow.StructType, *arrow.MapType, arrow.UnionType:
+		return oidJSON, -1
+	case arrow.ListLikeType:
+		f := t.ElemField()
+		oid, _ := typeOf(f.Type, f.Metadata)
+		if a, ok := arrayOf[oid]; ok {
+			return a, -1
+		}
+		return oidJSON, -1 // arrays of arrays need not be rectangular, and PostgreSQL's must
+	}
+	return plainType(t.ID()), -1
+}
+
+func plainType(id arrow.Type) uint32 {
+	switch id {
+	case arrow.BOOL:
+		return oidBool
+	case arrow.INT8, arrow.INT16, arrow.UINT8:
+		return oidInt2
+	case arrow.INT32, arrow.UINT16:
+		return oidInt4
+	case arrow.INT64, arrow.UINT32:
+		return oidInt8
+	case arrow.UINT64:
+		return oidNumeric
+	case arrow.FLOAT16, arrow.FLOAT32:
+		return oidFloat4
+	case arrow.FLOAT64:
+		return oidFloat8
+	case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY, arrow.BINARY_VIEW:
+		return oidBytea
+	case arrow.DATE32, arrow.DATE64:
+		return oidDate
+	case arrow.TIME32, arrow.TIME64:
+		return oidTime
+	case arrow.INTERVAL_MONTH_DAY_NANO, arrow.INTERVAL_MONTHS, arrow.INTERVAL_DAY_TIME, arrow.DURATION:
+		return oidInterval
+	}
+	return oidText
+}
+
+// decimalModifier is numeric(precision, scale) as PostgreSQL packs it. DuckDB's HUGEINT comes as 38 digits without a scale and can hold 39: it has none.
+func decimalModifier(t arrow.DecimalType) int32 {
+	if t.GetPrecision() >= 38 && t.GetScale() == 0 || t.GetScale() < 0 {
+		return -1
+	}
+	return t.GetPrecision()<<16 | t.GetScale() + 4
+}
