@@ -144,7 +144,7 @@ func (a *app) planCommand() *cobra.Command {
 			return err
 		}
 		if n := len(r.Findings); n > 0 {
-			return fault.Newf(fault.Found, "the plan has %d findings", n).WithHint("each is listed with what to do about it")
+			return fault.Newf(fault.Found, "the plan has %s", several(n, "finding")).WithHint("each is listed with what to do about it")
 		}
 		return nil
 	})
@@ -276,7 +276,7 @@ func (a *app) showDiff(changes []policy.Change) error {
 		}
 	}
 	if weaker > 0 {
-		return fault.Newf(fault.Found, "%d changes make the policy weaker", weaker).WithHint("let a second person look at them before they are run")
+		return fault.Newf(fault.Found, "the policy becomes weaker by %s", several(weaker, "change")).WithHint("let a second person look at them before they are run")
 	}
 	return nil
 }

@@ -197,6 +197,14 @@ func (a *app) table(rows [][]string) {
 	}
 }
 
+// several counts things.
+func several(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return count(int64(n)) + " " + thing
+}
+
 // count writes a number with thousands apart.
 func count(n int64) string {
 	s := fmt.Sprint(n)
