@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,16 +35,19 @@ columns:
   body: {class: telemetry, treat: keep, access: metrics}
 `
 
+var companies atomic.Int64
+
 // company is one production and one state folder, over which a flow is opened again and again.
 type company struct {
 	url, dir string
+	id       string // of what is ours at the source; slots are the server's, not the database's
 	policy   *policy.Policy
 	keys     *treatment.Keys
 }
 
 func newCompany(t testing.TB) *company {
 	t.Helper()
-	c := &company{url: postmastertest.Database(t), dir: t.TempDir()}
+	c := &company{url: postmastertest.Database(t), dir: t.TempDir(), id: fmt.Sprintf("flow%d", companies.Add(1))}
 	c.exec(t, `CREATE SCHEMA app`, `CREATE TABLE app.item (id bigint PRIMARY KEY, code text, n int NOT NULL, body text)`,
 		`ALTER TABLE app.item ALTER body SET STORAGE EXTERNAL`,
 		`INSERT INTO app.item SELECT i, 'c' || i % 5, i, repeat(md5(i::text), 90) FROM generate_series(1, 300) i`)
@@ -76,7 +80,7 @@ func newCompany(t testing.TB) *company {
 
 func (c *company) source(t testing.TB) source.Source {
 	t.Helper()
-	src, err := postgres.Open(t.Context(), postgres.Options{URL: c.url, ID: "flowtest"})
+	src, err := postgres.Open(t.Context(), postgres.Options{URL: c.url, ID: c.id})
 	if err != nil {
 		t.Fatal(err)
 	}
