@@ -193,22 +193,30 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 		return n.nothingCrosses(ctx, schema, held)
 	}
 	if apply {
+		// What an operator has to accept is decided before anything is made at the source; what the script itself mends is not looked at yet.
+		if err := n.ready(ctx, src, sel, source.Consent); err != nil {
+			return err
+		}
 		if err := n.applyScript(ctx, src, sel); err != nil {
 			return err
 		}
 	}
+	return n.ready(ctx, src, sel, source.Stop, source.Consent)
+}
+
+// ready refuses what is found of the severities.
+func (n *Node) ready(ctx context.Context, src source.Source, sel source.Selection, severities ...source.Severity) error {
 	findings, err := src.Check(ctx, sel)
 	if err != nil {
 		return err
 	}
 	var stops []string
 	for _, f := range judge(findings, n.config.Source.Accept) {
-		switch f.Severity {
-		case source.Stop, source.Consent:
+		switch {
+		case slices.Contains(severities, f.Severity):
 			stops = append(stops, f.Code+": "+f.Message)
-		case source.Warn:
+		case f.Severity == source.Warn && slices.Contains(severities, source.Stop): // once, at the last look
 			n.log.WarnContext(ctx, "the source could be in a better state", "code", f.Code, "message", f.Message)
-		case source.OK:
 		}
 	}
 	if len(stops) > 0 {
