@@ -43,11 +43,13 @@ var mayImport = map[string][]string{
 	"store/clickhouse": {"store", "engine", "treatment", "fault"},
 	"flow":             {"source", "policy", "treatment", "store", "ledger", "fault"},
 	"metric":           {"fault"},
-	"gate":             {"store", "policy", "ledger", "metric", "fault"},
+	"gate":             {"store", "policy", "ledger", "metric", "catalogue", "fault"},
 	"gate/pgwire":      {"gate", "metric", "fault"},
 	"gate/web":         {"gate", "metric", "fault"},
 	"ledger":           {"fault"},
 	"people":           {"fault"},
+	"catalogue":        {"fault", "decision"},
+	"decision":         {"fault"},
 	"guard":            {"ledger", "detect", "policy", "fault"},
 	"incident":         {"ledger", "fault"},
 	"node": {
@@ -74,6 +76,7 @@ var testsMayImport = map[string][]string{
 	"flow": {"source/postgres", "store/duckdb", "engine"},
 	"gate": {"engine", "store/duckdb", "treatment"},
 
+	"catalogue":       {"engine"},
 	"gate/pgwire":     {"store", "ledger", "engine", "store/duckdb", "treatment"},
 	"gate/web":        {"store", "ledger", "engine", "store/duckdb", "treatment"},
 	"metric":          {"engine"},
@@ -96,7 +99,7 @@ var owners = map[string][]string{
 	"golang.org/x/crypto":                  {"people"},      // argon2id
 	"github.com/xdg-go/scram":              {"gate/pgwire"}, // the server's side of SCRAM
 	"golang.org/x/sys":                     {"engine", "node", "postmaster", "ledger", "cmd/weir"},
-	"github.com/apache/arrow-go/v18/arrow": {"treatment", "engine", "store", "store/duckdb", "store/storetest", "source/sourcetest", "flow", "metric", "gate", "gate/web", "gate/pgwire", "node"},
+	"github.com/apache/arrow-go/v18/arrow": {"treatment", "engine", "store", "store/duckdb", "store/storetest", "source/sourcetest", "flow", "metric", "catalogue", "gate", "gate/web", "gate/pgwire", "node"},
 }
 
 // testOwners is what tests may import besides; "*" is every package.
