@@ -345,9 +345,9 @@ func (a *fetchAct) run(c *connection, p *portal) (string, error) {
 // noRows writes nothing, for MOVE.
 type noRows struct{}
 
-func (noRows) bind(arrow.RecordBatch)           {}
-func (noRows) row(dst []byte, _ int) []byte     { return dst }
-func (noRows) failed() error                    { return nil }
+func (noRows) bind(arrow.RecordBatch)       {}
+func (noRows) row(dst []byte, _ int) []byte { return dst }
+func (noRows) failed() error                { return nil }
 
 // closeAct is CLOSE.
 type closeAct struct {

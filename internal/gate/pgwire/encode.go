@@ -25,7 +25,24 @@ type cell struct {
 	safe  bool // its text never needs an escape or a quote
 }
 
-func (c *cell) null(row int) bool { return c.nulls && c.array.IsNull(row) }
+func (c *cell) null(row int) bool {
+	if !c.nulls {
+		return false
+	}
+	if u, ok := c.array.(array.Union); ok {
+		return unionIsNull(u, row)
+	}
+	return c.array.IsNull(row)
+}
+
+// unionIsNull looks at the member that is there: a union has no NULL of its own.
+func unionIsNull(u array.Union, row int) bool {
+	member := u.Field(u.ChildID(row))
+	if d, ok := u.(*array.DenseUnion); ok {
+		row = int(d.ValueOffset(row))
+	}
+	return member.IsNull(row)
+}
 
 // encoder binds columns to forms. err is the first value that has no form in PostgreSQL.
 type encoder struct{ err error }
@@ -43,7 +60,8 @@ func outOfRange() error {
 // bind makes the cell of a column.
 func (e *encoder) bind(a arrow.Array, m arrow.Metadata, binaryForm bool) cell {
 	oid, _ := typeOf(a.DataType(), m)
-	c := cell{array: a, nulls: a.NullN() > 0 || a.DataType().ID() == arrow.NULL, put: e.form(a, m, binaryForm)}
+	_, union := a.(array.Union)
+	c := cell{array: a, nulls: union || a.NullN() > 0 || a.DataType().ID() == arrow.NULL, put: e.form(a, m, binaryForm)}
 	switch oid {
 	case oidBool, oidInt2, oidInt4, oidInt8, oidFloat4, oidFloat8, oidNumeric, oidUUID, oidDate, oidTime, oidTimestamp, oidTimestamptz:
 		c.safe = true
@@ -57,12 +75,12 @@ func (e *encoder) form(a arrow.Array, m arrow.Metadata, b bool) put {
 	if x, ok := a.(array.ExtensionArray); ok {
 		a = x.Storage()
 	}
-	if f, ok := a.(*array.FixedSizeBinary); ok && name == extensionUUID && f.DataType().(*arrow.FixedSizeBinaryType).ByteWidth == 16 { //nolint:errcheck,forcetypeassert // what the array is says what its type is
-		return uuidForm(f, b)
+	if p := extensionForm(a, name, m, b); p != nil {
+		return p
 	}
 	switch a := a.(type) {
 	case *array.Boolean:
-		return boolForm(a, b)
+		return boolForm(a.Value, b)
 	case *array.Int8:
 		return intForm(a.Values(), 2, b)
 	case *array.Uint8:
@@ -111,6 +129,40 @@ func (e *encoder) form(a arrow.Array, m arrow.Metadata, b bool) put {
 	return e.nested(a, b)
 }
 
+// extensionForm is the form of the extension types that have one of their own; nil for all others.
+func extensionForm(a arrow.Array, name string, m arrow.Metadata, b bool) put {
+	switch a := a.(type) {
+	case *array.FixedSizeBinary:
+		if t, ok := a.DataType().(*arrow.FixedSizeBinaryType); !ok || t.ByteWidth != 16 {
+			return nil
+		}
+		if name == extensionUUID {
+			return uuidForm(a, b)
+		}
+		if name == extensionOpaque && isHugeint(m) {
+			about, _ := m.GetValue(extensionAbout)
+			return hugeintForm(a, about == opaqueHugeint, b)
+		}
+	case *array.Int8:
+		if name == extensionBool {
+			return boolForm(func(i int) bool { return a.Value(i) != 0 }, b)
+		}
+	}
+	return nil
+}
+
+// hugeintForm writes 128-bit integers, which come as their bytes, the lowest first.
+func hugeintForm(a *array.FixedSizeBinary, signed, b bool) put {
+	return decimalForm(func(i int) (bool, uint64, uint64) {
+		v := a.Value(i)
+		low, high := binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])
+		if signed {
+			return split128(decimal128.New(int64(high), low)) //nolint:gosec // the bits, whatever the sign
+		}
+		return false, high, low
+	}, 0, b)
+}
+
 // decimal is the form of the decimal types; nil for all others.
 func (e *encoder) decimal(a arrow.Array, b bool) put {
 	switch a := a.(type) {
@@ -153,13 +205,13 @@ func split128(n decimal128.Num) (bool, uint64, uint64) {
 	return true, high, low
 }
 
-func boolForm(a *array.Boolean, b bool) put {
+func boolForm(value func(int) bool, b bool) put {
 	yes, no := byte('t'), byte('f')
 	if b {
 		yes, no = 1, 0
 	}
 	return func(dst []byte, i int) []byte {
-		if a.Value(i) {
+		if value(i) {
 			return append(dst, yes)
 		}
 		return append(dst, no)

@@ -140,11 +140,10 @@ func (e *encoder) json(a arrow.Array, m arrow.Metadata) put {
 	case *array.Null:
 		return func(dst []byte, _ int) []byte { return append(dst, "null"...) }
 	case *array.Boolean:
-		return func(dst []byte, i int) []byte {
-			if v.Value(i) {
-				return append(dst, "true"...)
-			}
-			return append(dst, "false"...)
+		return jsonBool(v.Value)
+	case *array.Int8:
+		if name == extensionBool {
+			return jsonBool(func(i int) bool { return v.Value(i) != 0 })
 		}
 	case *array.Float32:
 		return jsonFloat(e.form(a, m, false), func(i int) float64 { return float64(v.Value(i)) })
@@ -171,6 +170,15 @@ func (e *encoder) json(a arrow.Array, m arrow.Metadata) put {
 	return func(dst []byte, i int) []byte {
 		at := len(dst) + 1
 		return quoteJSON(value(append(dst, '"'), i), at)
+	}
+}
+
+func jsonBool(value func(int) bool) put {
+	return func(dst []byte, i int) []byte {
+		if value(i) {
+			return append(dst, "true"...)
+		}
+		return append(dst, "false"...)
 	}
 }
 
@@ -239,8 +247,12 @@ func (e *encoder) jsonList(a array.ListLike) put {
 
 // jsonMap writes an object where keys are text, and a list of pairs where they are not.
 func (e *encoder) jsonMap(a *array.Map) put {
-	oid, _ := typeOf(a.Keys().DataType(), arrow.Metadata{})
-	key, item := e.part(a.Keys(), arrow.Metadata{}), e.part(a.Items(), arrow.Metadata{})
+	var keys, items arrow.Metadata
+	if t, ok := a.DataType().(*arrow.MapType); ok {
+		keys, items = t.KeyField().Metadata, t.ItemField().Metadata
+	}
+	oid, _ := typeOf(a.Keys().DataType(), keys)
+	key, item := e.part(a.Keys(), keys), e.part(a.Items(), items)
 	object := oid == oidText
 	return func(dst []byte, row int) []byte {
 		from, to := a.ValueOffsets(row)
@@ -268,7 +280,11 @@ func (e *encoder) jsonMap(a *array.Map) put {
 func (e *encoder) jsonUnion(a array.Union) put {
 	parts := make([]put, a.NumFields())
 	for i := range parts {
-		parts[i] = e.part(a.Field(i), arrow.Metadata{})
+		var m arrow.Metadata
+		if t, ok := a.DataType().(arrow.UnionType); ok {
+			m = t.Fields()[i].Metadata
+		}
+		parts[i] = e.part(a.Field(i), m)
 	}
 	dense, _ := a.(*array.DenseUnion)
 	return func(dst []byte, row int) []byte {

@@ -79,6 +79,9 @@ func (c *connection) prepare(p piece, types []uint32) (*prepared, error) {
 	if err != nil {
 		return nil, within(out.shift, why(ctx, err))
 	}
+	if !sendable(s.Schema().Fields()) {
+		return nil, errUnsendable
+	}
 	out.question, out.types, out.columns = s, s.Parameters(), columnsOf(s.Schema())
 	if a, ok := out.act.(*prepareAct); ok {
 		a.types, out.types = out.types, nil

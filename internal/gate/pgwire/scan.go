@@ -39,8 +39,10 @@ type scanner struct {
 	at   int
 }
 
-func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80 }
-func digit(c byte) bool  { return c >= '0' && c <= '9' }
+func letter(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+}
+func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 // skip passes over blanks and comments.
 func (s *scanner) skip() {

@@ -49,13 +49,12 @@ type Server struct {
 	base context.Context //nolint:containedctx // the server's own life, which begins with New and ends with Close
 	end  context.CancelCauseFunc
 
-	mu        sync.Mutex // guards what follows
-	closed    bool
-	listeners map[net.Listener]bool
-	wg        sync.WaitGroup // every goroutine; Add only with mu held and closed false
-	open      int
-	perAddr   map[netip.Addr]int
-	sessions  map[uint32]*connection // by the number that a cancel request names
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	wg       sync.WaitGroup // every Serve; Add only with mu held and closed false
+	open     int
+	perAddr  map[netip.Addr]int
+	sessions map[uint32]*connection // by the number that a cancel request names
 }
 
 // errShutdown ends the connections when the server closes.
@@ -79,7 +78,7 @@ func New(o Options) (*Server, error) {
 	t := o.TLS.Clone()
 	t.NextProtos = []string{protocolName}
 	t.MinVersion = max(t.MinVersion, tls.VersionTLS12)
-	s := &Server{o: o, tls: t, listeners: map[net.Listener]bool{}, perAddr: map[netip.Addr]int{}, sessions: map[uint32]*connection{}}
+	s := &Server{o: o, tls: t, perAddr: map[netip.Addr]int{}, sessions: map[uint32]*connection{}}
 	s.base, s.end = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -91,9 +90,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.mu.Unlock()
 		return l.Close()
 	}
-	s.listeners[l] = true
 	s.wg.Add(1)
 	s.mu.Unlock()
+	defer s.wg.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(s.base, func() { cancel(errShutdown) })
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
@@ -104,10 +103,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	unhook()
 	_ = l.Close()
 	mine.Wait()
-	s.mu.Lock()
-	delete(s.listeners, l)
-	s.mu.Unlock()
-	s.wg.Done()
 	return err
 }
 
@@ -176,9 +171,6 @@ func (s *Server) dismiss(a netip.Addr) {
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
-	for l := range s.listeners {
-		_ = l.Close()
-	}
 	s.mu.Unlock()
 	s.end(errShutdown)
 	s.wg.Wait()

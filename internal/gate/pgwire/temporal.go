@@ -19,7 +19,7 @@ const (
 // The bounds of PostgreSQL's dates (4713-11-24 BC to 5874897-12-31) and timestamps (to 294276-12-31), in days and microseconds from 1970. DuckDB's infinities are the largest value and its negation.
 const (
 	minDay    = -2440588
-	maxDay    = 2145031948
+	maxDay    = 2145031948 + epochDays
 	minMicros = minDay * dayMicros
 	maxMicros = 9224318015999999999 - 946684800000000
 )
@@ -251,8 +251,8 @@ func intervalForm(value func(int) (int32, int32, int64), b bool) put {
 	if b {
 		return func(dst []byte, i int) []byte {
 			months, days, micros := value(i)
-			dst = binary.BigEndian.AppendUint64(dst, uint64(micros)) //nolint:gosec // two's complement on the wire
-			dst = binary.BigEndian.AppendUint32(dst, uint32(days))   //nolint:gosec // two's complement on the wire
+			dst = binary.BigEndian.AppendUint64(dst, uint64(micros))  //nolint:gosec // two's complement on the wire
+			dst = binary.BigEndian.AppendUint32(dst, uint32(days))    //nolint:gosec // two's complement on the wire
 			return binary.BigEndian.AppendUint32(dst, uint32(months)) //nolint:gosec // two's complement on the wire
 		}
 	}

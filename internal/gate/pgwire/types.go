@@ -2,6 +2,8 @@ package pgwire
 
 import (
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/weirproject/weir/internal/fault"
 )
 
 // The OIDs of the types that are sent, or taken as parameters.
@@ -87,7 +89,35 @@ const (
 	extensionKey  = "ARROW:extension:name"
 	extensionUUID = "arrow.uuid"
 	extensionJSON = "arrow.json"
+	extensionBool = "arrow.bool8"
+	// An opaque type says in its metadata what it is; of these, DuckDB's 128-bit integers have a type here.
+	extensionOpaque = "arrow.opaque"
+	extensionAbout  = "ARROW:extension:metadata"
+	opaqueHugeint   = `{"type_name":"hugeint","vendor_name":"DuckDB"}`
+	opaqueUhugeint  = `{"type_name":"uhugeint","vendor_name":"DuckDB"}`
 )
+
+// errUnsendable is about an answer with a column that has no form here.
+var errUnsendable = stated(fault.Refused, "0A000", "a column of the answer has a type that PostgreSQL's protocol does not know", "cast it to text")
+
+// sendable says whether every column, and every part of it, has a form.
+func sendable(fields []arrow.Field) bool {
+	for _, f := range fields {
+		name, t := extensionOf(f.Type, f.Metadata)
+		if name == extensionOpaque && !isHugeint(f.Metadata) {
+			return false
+		}
+		if n, ok := t.(arrow.NestedType); ok && !sendable(n.Fields()) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHugeint(m arrow.Metadata) bool {
+	about, _ := m.GetValue(extensionAbout)
+	return about == opaqueHugeint || about == opaqueUhugeint
+}
 
 // extensionOf is the extension's name and the type that it is stored as.
 func extensionOf(t arrow.DataType, m arrow.Metadata) (string, arrow.DataType) {
@@ -108,6 +138,12 @@ func typeOf(t arrow.DataType, m arrow.Metadata) (uint32, int32) {
 		}
 	case extensionJSON:
 		return oidJSON, -1
+	case extensionBool:
+		return oidBool, -1
+	case extensionOpaque:
+		if isHugeint(m) {
+			return oidNumeric, -1
+		}
 	}
 	switch t := t.(type) {
 	case *arrow.DictionaryType:
