@@ -214,6 +214,21 @@ func (r *rig) following() bool {
 	return false
 }
 
+// passed waits until the store holds everything before a later position than the given one.
+func (r *rig) passed(p source.Position) {
+	r.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); r.flow.Status().Position <= p; {
+		select {
+		case <-r.ended:
+			r.t.Fatalf("the flow ended: %v", r.err)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the flow does not pass %s: %+v", p, r.flow.Status())
+		}
+	}
+}
+
 // equal fails the test unless the store equals production.
 func (r *rig) equal() {
 	r.t.Helper()
