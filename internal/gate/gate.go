@@ -175,7 +175,7 @@ func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
 func (s *Session) run(ctx context.Context, q *metric.Query, out *Outcome) (*metric.Answer, error) {
 	state, err := s.gate.o.Store.State(ctx)
 	if err != nil {
-		return nil, err
+		return nil, timedOut(ctx, err)
 	}
 	fact, ok := state.Facts[q.Fact()]
 	if !ok {
