@@ -94,6 +94,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":              {"source/postgres", "fleet", "postmaster", "postmaster/postmastertest", "benchmark"},
 	"golang.org/x/mod/sumdb":               {"ledger"},
 	"github.com/spf13/cobra":               {"cmd/weir"},
+	"github.com/spf13/pflag":               {"cmd/weir"}, // cobra's flags
 	"github.com/schollz/progressbar/v3":    {"cmd/weir"},
 	"github.com/goccy/go-yaml":             {"policy", "metric", "node"},
 	"golang.org/x/crypto":                  {"people"},      // argon2id
