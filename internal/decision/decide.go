@@ -186,11 +186,34 @@ func needsName(n node) bool {
 	if text(n, keyAlias) != "" || plural(n) {
 		return false
 	}
-	found := false
-	inside(n, func(c node) {
-		found = found || text(c, keyClass) == "FUNCTION" && !truth(c, "is_operator") || text(c, keyClass) == "COLUMN_REF" && c["column_names"] != nil && len(list(c, "column_names")) > 2
-	})
-	return found && text(n, keyClass) != "COLUMN_REF"
+	return text(n, keyClass) != "COLUMN_REF" && changes(n)
+}
+
+// changes says whether an expression holds something whose text changes on its way: a function, a subquery, a column with its schema.
+func changes(v any) bool {
+	switch x := v.(type) {
+	case node:
+		switch text(x, keyClass) {
+		case "SUBQUERY":
+			return true
+		case "FUNCTION":
+			if !truth(x, "is_operator") {
+				return true
+			}
+		case "COLUMN_REF":
+			return len(list(x, "column_names")) > 2
+		case "CONSTANT":
+			return castConstant(x) != ""
+		}
+		for _, c := range x {
+			if changes(c) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(x, changes)
+	}
+	return false
 }
 
 // regenerate writes the tree as text and makes sure that the text means the tree.
@@ -216,7 +239,7 @@ func (d *Decider) regenerate(ctx context.Context, statement, top node) (string, 
 	if err != nil {
 		return "", refusal(RuleRegenerated, 0)
 	}
-		statements := list(again, "statements")
+	statements := list(again, "statements")
 	if failed, ok := again["error"].(bool); !ok || failed || len(statements) != 1 || !same(top, object(asNode(statements[0]), "node")) {
 		return "", refusal(RuleRegenerated, 0)
 	}

@@ -2,6 +2,8 @@ package decision
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,15 +121,29 @@ func (w *walker) constant(n node) {
 	w.keys(v, "type", "is_null", "value")
 	t := object(v, "type")
 	w.typ(t, location(n))
-	if b, ok := v["value"].(bool); ok && text(t, "id") == "BOOLEAN" && !truth(v, "is_null") {
-		// The text of it is read back as a cast.
+	if kind := castConstant(n); kind != "" {
+		cast := castNode(fmt.Sprint(v["value"]), kind)
 		alias, at := n[keyAlias], n[keyAt]
 		clear(n)
-		for k, x := range boolNode(b) {
-			n[k] = x
+		maps.Copy(n, cast)
+		if alias != nil {
+			n[keyAlias] = alias
 		}
-		n[keyAlias], n[keyAt] = alias, at
+		if at != nil {
+			n[keyAt] = at
+		}
 	}
+}
+
+// castConstant returns the type of a constant whose text would be read back as something else: true as a cast, and 1e10, which is written as 10000000000.0, as
+// a decimal. They go out as casts.
+func castConstant(n node) string {
+	v := object(n, "value")
+	kind := text(object(v, "type"), "id")
+	if text(n, keyClass) == "CONSTANT" && !truth(v, "is_null") && slices.Contains([]string{"BOOLEAN", "DOUBLE", "FLOAT"}, kind) {
+		return kind
+	}
+	return ""
 }
 
 // clockNames are names that mean a function where no column has them.

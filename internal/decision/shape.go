@@ -31,7 +31,7 @@ var written = sync.OnceValue(func() map[string]bool {
 		system main nocase noaccent nfc binary c posix lambda unpack
 		boolean tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint uhugeint float double decimal varchar blob bit date time
 		time_ns timestamp timestamp_s timestamp_ms timestamp_ns zone interval uuid list struct map json numeric dec text string char bpchar
-		current_date current_time current_timestamp localtime localtimestamp valueslist _weir_none _weir_part`) {
+		current_date current_time current_timestamp localtime localtimestamp valueslist coalesce elem __array_internal_idx_1 _weir_none _weir_part`) {
 		m[w] = true
 	}
 	for name := range allowedFunctions() {
@@ -67,7 +67,7 @@ func (d *Decider) shape(sql string, c *Catalog) string {
 			if kind == tokenQuoted {
 				name = unquote(t)
 			}
-			if f := fold(name); known[f] || own[f] || isCTE(f) {
+			if f := fold(name); known[f] || own[f] || isCTE(f) || short(f) {
 				out.WriteString(t)
 			} else {
 				out.WriteString(`"#` + d.hash("name", f) + `"`)
@@ -77,6 +77,11 @@ func (d *Decider) shape(sql string, c *Catalog) string {
 		}
 	}
 	return out.String()
+}
+
+// short tells names like d, n and t1, which can hold nobody's secret and make a shape readable.
+func short(name string) bool {
+	return name != "" && len(name) <= 2 && wordByte(name[0]) && name[len(name)-1] < utf8.RuneSelf && name[0] < utf8.RuneSelf
 }
 
 // isCTE tells the names that CTEs are given.

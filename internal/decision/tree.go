@@ -197,13 +197,10 @@ func nullNode() node {
 	return node{"class": "CONSTANT", "type": "VALUE_CONSTANT", "value": node{"type": node{"id": "NULL"}, "is_null": true}}
 }
 
-func boolNode(b bool) node {
-	s := "f"
-	if b {
-		s = "t"
-	}
+// castNode is a text cast to a type.
+func castNode(s, typ string) node {
 	return node{
-		"class": "CAST", "type": "OPERATOR_CAST", "cast_type": node{"id": "BOOLEAN"},
+		"class": "CAST", "type": "OPERATOR_CAST", "cast_type": node{"id": typ},
 		"child": node{"class": "CONSTANT", "type": "VALUE_CONSTANT", "value": node{"type": node{"id": "VARCHAR"}, "is_null": false, "value": s}},
 	}
 }
