@@ -35,7 +35,7 @@ type Certificate struct {
 func (a account) public() Account {
 	out := Account{
 		Name: a.Name, Role: a.Role, Kind: a.Kind, Created: a.Created, CreatedBy: a.CreatedBy, Disabled: a.Disabled, Page: a.Page != nil,
-		PageTemporary: a.Page != nil && a.Page.Temporary, Networks: slices.Clone(a.Networks), Certificates: slices.Clone(a.Certificates),
+		PageTemporary: a.Page != nil && a.Page.Temporary, Networks: append([]netip.Prefix{}, a.Networks...), Certificates: append([]Certificate{}, a.Certificates...),
 	}
 	if a.SQL != nil {
 		expires := a.SQL.Expires

@@ -40,7 +40,7 @@ func shake(t *testing.T, server, client *tls.Config) (seenByClient, seenByServer
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	got := make(chan tls.ConnectionState, 1)
@@ -50,7 +50,7 @@ func shake(t *testing.T, server, client *tls.Config) (seenByClient, seenByServer
 		if err != nil {
 			return
 		}
-		defer raw.Close()
+		defer func() { _ = raw.Close() }()
 		c := tls.Server(raw, server)
 		if c.HandshakeContext(ctx) == nil {
 			_, _ = c.Write([]byte("x"))
@@ -59,7 +59,7 @@ func shake(t *testing.T, server, client *tls.Config) (seenByClient, seenByServer
 	}()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 	must(t, err)
-	defer raw.Close()
+	defer func() { _ = raw.Close() }()
 	c := tls.Client(raw, client)
 	if err := c.HandshakeContext(ctx); err != nil {
 		return tls.ConnectionState{}, tls.ConnectionState{}, err

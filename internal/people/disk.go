@@ -129,7 +129,7 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fault.Newf(fault.Unavailable, "%s cannot be made", path).WithHint("look at the permissions of its folder").WithCause(err)
 	}
 	for try := 1; ; try++ {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor fits
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return f, nil
 		}

@@ -21,7 +21,7 @@ const fileFormat = 1
 const (
 	maxFile     = 64 << 20
 	maxAccounts = 10_000
-	maxSessions = 100_000
+	maxSessions = 50_000
 	maxLinks    = 10_000
 )
 

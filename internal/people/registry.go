@@ -161,6 +161,10 @@ func (r *Registry) write(s *state) error {
 	if err != nil {
 		return fmt.Errorf("encode accounts: %w", err)
 	}
+	// What the next start would refuse must never stand there: with a clock that begins in 1970, say.
+	if _, err := decode(data); err != nil {
+		return fault.New(fault.Internal, "the accounts were not written, because they could not be read again", "look at the machine's clock").WithCause(err)
+	}
 	err = replaceDurably(r.path, data, fileMode, r.at)
 	if err == nil || errors.Is(err, errUncertain) {
 		r.now.Store(s) // what stands in the file

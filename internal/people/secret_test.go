@@ -35,7 +35,7 @@ func TestNothingSecretPrints(t *testing.T) {
 		added.PagePassword.Reveal(), added.SQL.Password.Reveal(), service.SQL.Password.Reveal(), link.Token.Reveal(), token.Reveal(), c.Key.Reveal()[40:80], string(page),
 	}
 	for _, b := range [][]byte{account.SQL.StoredKey, account.SQL.ServerKey, account.SQL.Salt, account.Page.Hash.key[:], kept[:], h.kept().mockKey} {
-		secrets = append(secrets, string(b), hex.EncodeToString(b), base64.StdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b), strings.Trim(fmt.Sprint(b), "[]"), fmt.Sprintf("%#v", b)[7:])
+		secrets = append(secrets, string(b), hex.EncodeToString(b), base64.StdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b), strings.Trim(fmt.Sprintf("%d", b), "[]"), fmt.Sprintf("%#v", b)[7:])
 	}
 	type within struct {
 		Named any

@@ -63,6 +63,9 @@ func (r *Registry) BeginSession(ctx context.Context, p Principal, who Caller, ki
 		}
 		begun = session{Token: kept, ID: newID(), Account: a.Name, Kind: kind, Address: who.place(), Created: now, LastSeen: now, Expires: now.Add(SessionLife)}
 		r.seen.crowd(s, a.Name)
+		if len(s.sessions) >= maxSessions {
+			return Event{}, fault.New(fault.Unavailable, "there are too many sessions", "end those that nobody uses, or wait: they end by themselves")
+		}
 		s.sessions[kept] = begun
 		e := Caller{Name: string(a.Name), Address: who.Address}.event(SessionBegun, a.Name)
 		e.Role, e.Way, e.Session, e.Expires = a.Role, ByPage, begun.ID, &begun.Expires

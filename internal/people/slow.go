@@ -21,7 +21,7 @@ func (e *SlowDownError) Error() string { return "too many wrong sign-ins; wait "
 // password does not keep its owner from the page.
 type slowDown struct{ page, sql *brake }
 
-func newSlowDown() slowDown { return slowDown{page: newBrake(), sql: newBrake()} }
+func newSlowDown() slowDown { return slowDown{page: newBrake(pagePace), sql: newBrake(sqlPace)} }
 
 // pace says how one counter slows: free wrong tries, then a wait of firstWait that doubles with each further one up to most.
 type pace struct {
@@ -39,13 +39,19 @@ const (
 	maxCounters = 1 << 16
 )
 
+// paces are those of the counters of one brake.
+type paces struct{ account, address, pair pace }
+
 // An address may be a whole office, so it has more free tries. The waits are capped low: a password of 15 characters outlives any number of guesses at four a minute, and whoever is guessed at
-// by somebody else must be able to get in.
+// by somebody else must be able to get in. Nobody guesses an SQL password of 130 random bits; what is slowed there is the load and the length of the record, and a BI tool that opens all of its
+// connections at once must not be taken for a guesser.
 var (
-	accountPace = pace{free: 5, most: 15 * time.Second}
-	addressPace = pace{free: 10, most: time.Minute}
-	pairPace    = pace{free: 5, most: 30 * time.Second}
+	pagePace = paces{account: pace{free: 5, most: 15 * time.Second}, address: pace{free: 10, most: time.Minute}, pair: pace{free: 5, most: 30 * time.Second}}
+	sqlPace  = paces{account: pace{free: 100, most: 15 * time.Second}, address: pace{free: 200, most: time.Minute}, pair: pace{free: 100, most: 30 * time.Second}}
 )
+
+// longestWait is what anybody is told to wait at most.
+const longestWait = time.Minute
 
 // pair is an account and an address.
 type pair struct {
@@ -56,11 +62,13 @@ type pair struct {
 // brake counts wrong tries per name, per address, and per pair of both. The right person is not locked out by somebody else's guessing: from an address from which an account has signed in,
 // only the wrong tries of that very pair count.
 type brake struct {
-	mu       sync.Mutex // guards all below
-	accounts map[string]counter
-	address  map[netip.Addr]counter
-	pairs    map[pair]counter
-	known    map[pair]time.Time
+	paces
+
+	mu        sync.Mutex // guards all below
+	accounts  map[string]counter
+	addresses map[netip.Addr]counter
+	pairs     map[pair]counter
+	known     map[pair]time.Time
 }
 
 // counter is wrong tries that fade, and when the next may come.
@@ -76,8 +84,8 @@ type admission struct {
 	known bool
 }
 
-func newBrake() *brake {
-	return &brake{accounts: map[string]counter{}, address: map[netip.Addr]counter{}, pairs: map[pair]counter{}, known: map[pair]time.Time{}}
+func newBrake(p paces) *brake {
+	return &brake{paces: p, accounts: map[string]counter{}, addresses: map[netip.Addr]counter{}, pairs: map[pair]counter{}, known: map[pair]time.Time{}}
 }
 
 // network is what counts as one address: a /64 of IPv6 is what one customer gets, so its addresses are one.
@@ -110,17 +118,17 @@ func (b *brake) admit(now time.Time, who Caller) (admission, error) {
 	a.known = ok && now.Sub(at) < knownFor
 	next := b.pairs[a.pair].next
 	if !a.known {
-		next = later(b.accounts[a.pair.name].next, b.address[a.pair.address].next)
+		next = later(b.accounts[a.pair.name].next, b.addresses[a.pair.address].next)
 	}
 	if wait := next.Sub(now); wait > 0 {
-		wait = min(wait, addressPace.most).Round(time.Second) + time.Second
+		wait = min(wait, longestWait).Round(time.Second) + time.Second
 		return a, fault.New(fault.Refused, "there were too many wrong sign-ins", "").WithHint("wait %d seconds and try again", int(wait.Seconds())).WithCause(&SlowDownError{Wait: wait})
 	}
 	if a.known {
-		charge(b.pairs, a.pair, pairPace, now)
+		charge(b.pairs, a.pair, b.pair, now)
 	} else {
-		charge(b.accounts, a.pair.name, accountPace, now)
-		charge(b.address, a.pair.address, addressPace, now)
+		charge(b.accounts, a.pair.name, b.account, now)
+		charge(b.addresses, a.pair.address, b.address, now)
 	}
 	return a, nil
 }
@@ -130,11 +138,11 @@ func (b *brake) refund(a admission) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if a.known {
-		refund(b.pairs, a.pair, pairPace)
+		refund(b.pairs, a.pair, b.pair)
 		return
 	}
-	refund(b.accounts, a.pair.name, accountPace)
-	refund(b.address, a.pair.address, addressPace)
+	refund(b.accounts, a.pair.name, b.account)
+	refund(b.addresses, a.pair.address, b.address)
 }
 
 // succeeded remembers where the account signs in from. It forgives the account, and the address only this one try: whoever has an account could else guess at others for ever.

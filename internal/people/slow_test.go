@@ -20,7 +20,7 @@ func guess(t *testing.T, b *brake, now *time.Time, who Caller, d time.Duration) 
 		switch {
 		case err == nil:
 			tries++
-		case errors.As(err, &slow) && slow.Wait > 0 && slow.Wait <= addressPace.most+time.Second:
+		case errors.As(err, &slow) && slow.Wait > 0 && slow.Wait <= longestWait+time.Second:
 			*now = now.Add(slow.Wait)
 		default:
 			t.Fatalf("got %v", err)
@@ -31,11 +31,11 @@ func guess(t *testing.T, b *brake, now *time.Time, who Caller, d time.Duration) 
 
 func TestGuessingIsSlow(t *testing.T) {
 	now := start
-	if n := guess(t, newBrake(), &now, at("ana", office), 24*time.Hour); n < 1000 || n > 24*60+20 {
+	if n := guess(t, newBrake(pagePace), &now, at("ana", office), 24*time.Hour); n < 1000 || n > 24*60+20 {
 		t.Errorf("%d guesses in a day", n)
 	}
 	// Names do not help: the address counts.
-	b, n := newBrake(), 0
+	b, n := newBrake(pagePace), 0
 	for i := range 200 {
 		if _, err := b.admit(start, at(fmt.Sprintf("name%d", i), office)); err == nil {
 			n++
@@ -45,7 +45,7 @@ func TestGuessingIsSlow(t *testing.T) {
 		t.Errorf("%d names at once", n)
 	}
 	// Addresses do not help: the account counts.
-	b, n = newBrake(), 0
+	b, n = newBrake(pagePace), 0
 	for i := range 200 {
 		if _, err := b.admit(start, at("ana", netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))); err == nil {
 			n++
@@ -55,7 +55,7 @@ func TestGuessingIsSlow(t *testing.T) {
 		t.Errorf("%d addresses at once", n)
 	}
 	// One customer has a /64.
-	b, n = newBrake(), 0
+	b, n = newBrake(pagePace), 0
 	for i := range 200 {
 		if _, err := b.admit(start, at(fmt.Sprintf("name%d", i), netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i)))); err == nil {
 			n++
@@ -70,7 +70,7 @@ func TestGuessingIsSlow(t *testing.T) {
 }
 
 func TestAHundredAtOnceDoNotAllPass(t *testing.T) {
-	b := newBrake()
+	b := newBrake(pagePace)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	n := 0
@@ -90,7 +90,7 @@ func TestAHundredAtOnceDoNotAllPass(t *testing.T) {
 }
 
 func TestWrongTriesFade(t *testing.T) {
-	b, now := newBrake(), start
+	b, now := newBrake(pagePace), start
 	guess(t, b, &now, at("ana", office), time.Hour)
 	now = now.Add(time.Hour)
 	for i := range 6 {
@@ -102,7 +102,7 @@ func TestWrongTriesFade(t *testing.T) {
 
 // Somebody guesses at ana day and night, from many places and from her own office. She still comes in.
 func TestNobodyLocksTheRightPersonOut(t *testing.T) {
-	b, now := newBrake(), start
+	b, now := newBrake(pagePace), start
 	pass, err := b.admit(now, at("ana", office))
 	must(t, err)
 	b.succeeded(now, pass)
@@ -118,10 +118,10 @@ func TestNobodyLocksTheRightPersonOut(t *testing.T) {
 	// From a new place she waits no longer than the cap.
 	_, err = b.admit(now, at("ana", netip.MustParseAddr("192.0.2.1")))
 	var slow *SlowDownError
-	if err != nil && (!errors.As(err, &slow) || slow.Wait > accountPace.most+time.Second) {
+	if err != nil && (!errors.As(err, &slow) || slow.Wait > pagePace.account.most+time.Second) {
 		t.Errorf("from a new place: %v", err)
 	}
-	now = now.Add(accountPace.most)
+	now = now.Add(pagePace.account.most)
 	if _, err := b.admit(now, at("ana", netip.MustParseAddr("192.0.2.1"))); err != nil {
 		t.Errorf("after the wait: %v", err)
 	}
@@ -138,7 +138,7 @@ func TestNobodyLocksTheRightPersonOut(t *testing.T) {
 }
 
 func TestAnAccountOfOnesOwnDoesNotBuyGuesses(t *testing.T) {
-	b, n := newBrake(), 0
+	b, n := newBrake(pagePace), 0
 	for i := range 1000 {
 		if pass, err := b.admit(start, at("eve", office)); err == nil {
 			b.succeeded(start, pass)
@@ -153,7 +153,7 @@ func TestAnAccountOfOnesOwnDoesNotBuyGuesses(t *testing.T) {
 }
 
 func TestGivingUpDoesNotOpenTheWay(t *testing.T) {
-	b := newBrake()
+	b := newBrake(pagePace)
 	n := 0
 	for range 1000 {
 		if _, err := b.admit(start, at("ana", office)); err == nil {
@@ -169,17 +169,26 @@ func TestGivingUpDoesNotOpenTheWay(t *testing.T) {
 }
 
 func TestCountersDoNotGrowForEver(t *testing.T) {
-	b := newBrake()
+	b := newBrake(pagePace)
 	for i := range maxCounters + 5000 {
 		_, _ = b.admit(start, at(fmt.Sprintf("n%d", i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})))
 	}
-	if len(b.accounts) > maxCounters || len(b.address) > maxCounters || len(b.accounts) < maxCounters/2 {
-		t.Errorf("%d accounts, %d addresses", len(b.accounts), len(b.address))
+	if len(b.accounts) > maxCounters || len(b.addresses) > maxCounters || len(b.accounts) < maxCounters/2 {
+		t.Errorf("%d accounts, %d addresses", len(b.accounts), len(b.addresses))
 	}
 	if _, err := b.admit(start, at("N O N A M E", office)); err != nil {
 		t.Error(err)
 	}
 	if _, there := b.accounts["N O N A M E"]; there {
 		t.Error("what is no name takes memory")
+	}
+}
+
+func TestAToolThatConnectsManyTimesAtOnceIsNoGuesser(t *testing.T) {
+	b := newBrake(sqlPace)
+	for i := range 100 {
+		if _, err := b.admit(start, at("metabase", office)); err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
 	}
 }

@@ -200,8 +200,7 @@ func (r *Registry) AfterSCRAM(ctx context.Context, who Caller, v Verifier, ok bo
 		return Principal{}, fault.New(fault.Refused, "the name or the password is wrong", "renew the SQL password on the page, or with weir login")
 	}
 	if !inside || !intime {
-		r.slow.sql.refund(v.admission) // a known password is no guess
-		return Principal{}, notNow(inside)
+		return Principal{}, notNow(inside) // it goes on counting: what tries an expired password for ever is slowed
 	}
 	r.slow.sql.succeeded(r.o.Clock(), v.admission)
 	return Principal{Name: a.Name, Role: a.Role, Kind: a.Kind, Way: BySQL, Expires: sql.Expires, account: a.ID, credential: sql.ID}, nil
