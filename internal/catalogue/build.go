@@ -218,8 +218,12 @@ func (b *builder) types() {
 	p := procedures()
 	for _, rel := range b.role.relations {
 		rows = append(rows, []string{
-			decimal(b.role.rowTypes[rel]), rel.name, "-1", "false", "c", "C", "false", ",", "0", "0", "0", decimal(p["record_in"]), decimal(p["record_out"]),
+			decimal(b.role.rowTypes[rel]), rel.name, "-1", "false", "c", "C", "false", ",", "0", "0", decimal(b.role.rowArrays[rel]), decimal(p["record_in"]), decimal(p["record_out"]),
 			decimal(p["record_recv"]), decimal(p["record_send"]), "0", "0", "d", "x", "0", decimal(b.role.namespaces[rel.schema]), decimal(rel.oid),
+		}, []string{
+			decimal(b.role.rowArrays[rel]), "_" + rel.name, "-1", "false", "b", "A", "false", ",", decimal(p["array_subscript_handler"]), decimal(b.role.rowTypes[rel]), "0",
+			decimal(p["array_in"]), decimal(p["array_out"]), decimal(p["array_recv"]), decimal(p["array_send"]), "0", "0", "d", "x", "0",
+			decimal(b.role.namespaces[rel.schema]), "0",
 		})
 	}
 	b.fill("pg_type", columns, map[string]string{"typowner": "10", "typisdefined": "true", "typtypmod": "-1"}, rows)

@@ -9,7 +9,9 @@ import (
 // all are the catalogue's own relations and the role's.
 func (o *role) all() []*relation { return slices.Concat(systemRelations().list, o.relations) }
 
-func isSystem(rel *relation) bool { return rel.schema == systemSchema || rel.schema == informationSchema }
+func isSystem(rel *relation) bool {
+	return rel.schema == systemSchema || rel.schema == informationSchema
+}
 
 // relations fills what pg_catalog says of tables.
 func (b *builder) relations() {

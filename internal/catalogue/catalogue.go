@@ -127,10 +127,12 @@ func Recognises(sql string) bool {
 			return false
 		}
 	}
-	if slices.ContainsFunc(p.calls, isTelling) {
+	if p.names || slices.ContainsFunc(p.calls, isTelling) {
 		return len(p.tables) > 0 || !slices.ContainsFunc(p.calls, func(c *call) bool { return !isKnown(c) })
 	}
-	return slices.ContainsFunc(p.tables, func(t table) bool { return systemRelation(t.schema, t.name) != nil && (t.schema != "" || !slices.Contains(p.ctes, t.name)) })
+	return slices.ContainsFunc(p.tables, func(t table) bool {
+		return systemRelation(t.schema, t.name) != nil && (t.schema != "" || !slices.Contains(p.ctes, t.name))
+	})
 }
 
 // translated is a statement as it runs.
@@ -237,9 +239,9 @@ func describe(s *arrow.Schema, columns []output) *arrow.Schema {
 			break
 		}
 		fields[i].Name = columns[i].name
-		fields[i].Metadata = arrow.Metadata{}
 		if kind := columns[i].kind; kind != 0 && kind != natural(fields[i].Type) {
-			fields[i].Metadata = arrow.NewMetadata([]string{OIDKey}, []string{decimal(kind)})
+			m := fields[i].Metadata
+			fields[i].Metadata = arrow.NewMetadata(append(slices.Clone(m.Keys()), OIDKey), append(slices.Clone(m.Values()), decimal(kind)))
 		}
 	}
 	return arrow.NewSchema(fields, nil)

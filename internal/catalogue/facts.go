@@ -98,7 +98,7 @@ func systemRelation(schema, name string) *relation {
 
 // withheld are relations that only a superuser may read.
 var withheld = map[string]bool{
-	"pg_authid": true, "pg_shadow": true, "pg_statistic": true, "pg_statistic_ext_data": true, "pg_user_mapping": true, "pg_largeobject": true, "pg_subscription": true,
+	"pg_authid": true, "pg_shadow": true, "pg_statistic": true, "pg_statistic_ext_data": true, "pg_user_mapping": true, "pg_largeobject": true,
 	"pg_hba_file_rules": true, "pg_ident_file_mappings": true, "pg_file_settings": true, "pg_config": true, "pg_backend_memory_contexts": true, "pg_shmem_allocations": true,
 	"pg_replication_origin_status": true,
 }

@@ -12,6 +12,7 @@ type parser struct {
 	tables []table
 	calls  []*call
 	ctes   []string
+	names  bool // it casts to regclass or the like: only a catalogue knows names
 }
 
 // parse returns the tree of sql, or false when it is no single SELECT of the kind that is understood here.
@@ -62,7 +63,9 @@ func (p *parser) down() func() {
 	return func() { p.depth-- }
 }
 
-func (t token) isWord(words ...string) bool { return t.kind == tokenWord && slices.Contains(words, t.text) }
+func (t token) isWord(words ...string) bool {
+	return t.kind == tokenWord && slices.Contains(words, t.text)
+}
 
 func (t token) isPunct(text string) bool { return t.kind == tokenPunct && t.text == text }
 
@@ -149,7 +152,7 @@ func (p *parser) label() string {
 	return ""
 }
 
-func (p *parser) names() []string {
+func (p *parser) nameList() []string {
 	var list []string
 	p.needPunct("(")
 	for !p.bad {
@@ -171,7 +174,7 @@ func (p *parser) query() *query {
 		for !p.bad {
 			n := named{name: p.name()}
 			if p.now().isPunct("(") {
-				n.columns = p.names()
+				n.columns = p.nameList()
 			}
 			p.ctes = append(p.ctes, n.name)
 			p.needWord("as")
@@ -408,7 +411,7 @@ func (p *parser) fromItem() expr {
 		case p.word("on"):
 			j.on = p.expression()
 		case p.word("using"):
-			j.using = p.names()
+			j.using = p.nameList()
 		default:
 			p.fail()
 		}
@@ -434,7 +437,7 @@ func (p *parser) nested(left expr) (expr, bool) {
 	p.needWord("join")
 	j.right = p.fromPrimary()
 	if p.word("using") {
-		j.using = p.names()
+		j.using = p.nameList()
 		return j, true
 	}
 	p.needWord("on")
@@ -501,6 +504,6 @@ func (p *parser) tableAlias(a *aliased) {
 		}
 	}
 	if a.alias != "" && p.now().isPunct("(") {
-		a.columns = p.names()
+		a.columns = p.nameList()
 	}
 }

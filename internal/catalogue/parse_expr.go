@@ -542,5 +542,10 @@ func (p *parser) typeName() typeName {
 		p.at += 2
 		t.array = true
 	}
+	if strings.HasPrefix(t.name, "reg") {
+		if known := lookupType(t); known != nil && isNamed(known.oid) {
+			p.names = true
+		}
+	}
 	return t
 }

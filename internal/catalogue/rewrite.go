@@ -255,7 +255,7 @@ func (r *rewriter) selection(s *selection, top bool, order []ordering) (string, 
 		b.WriteString(" WHERE " + r.truth(s.where))
 	}
 	if len(s.group) > 0 {
-		b.WriteString(" GROUP BY " + r.list(s.group))
+		b.WriteString(" GROUP BY " + r.groups(s.group, columns))
 	}
 	if s.having != nil {
 		b.WriteString(" HAVING " + r.truth(s.having))
@@ -308,6 +308,21 @@ func (r *rewriter) items(s *selection, top bool) (string, []output) {
 	return strings.Join(texts, ", "), columns
 }
 
+// groups are what is grouped by: a name that is no column of the input is one of the output.
+func (r *rewriter) groups(list []expr, columns []output) string {
+	texts := make([]string, len(list))
+	for i, e := range list {
+		if c, ok := e.(*column); ok && len(c.parts) == 1 && !c.star && !r.at.has(c.parts[0]) {
+			if n := slices.IndexFunc(columns, func(o output) bool { return o.name == c.parts[0] }); n >= 0 {
+				texts[i] = strconv.Itoa(n + 1)
+				continue
+			}
+		}
+		texts[i], _ = r.expr(e)
+	}
+	return strings.Join(texts, ", ")
+}
+
 func qualified(alias, name string) string {
 	if alias == "" {
 		return quoteName(name)
@@ -333,55 +348,61 @@ func (r *rewriter) present(text string, kind uint32, plain bool) (string, uint32
 
 // nameOf is what PostgreSQL calls a column without an alias.
 func nameOf(e expr) string {
+	if name, _ := figure(e); name != "" {
+		return name
+	}
+	return "?column?"
+}
+
+// figure also says whether the name comes from something that has one; a type or CASE only lends its own.
+func figure(e expr) (name string, own bool) {
 	switch e := e.(type) {
 	case *column:
-		return e.parts[len(e.parts)-1]
+		return e.parts[len(e.parts)-1], true
 	case *call:
-		if e.name == "user" || e.name == "current_user" {
-			return "current_user"
-		}
-		return e.name
+		return e.name, true
 	case *cast:
-		if n := nameOf(e.of); n != "?column?" {
-			return n
+		if name, own := figure(e.of); own {
+			return name, true
 		}
 		if t := lookupType(e.to); t != nil {
-			return t.name
+			return t.name, false
 		}
 	case *subscript:
-		return nameOf(e.of)
+		return figure(e.of)
 	case *field:
-		return e.name
+		return e.name, true
 	case *choice:
 		if e.otherwise != nil {
-			if n := nameOf(e.otherwise); n != "?column?" {
-				return n
+			if name, own := figure(e.otherwise); own {
+				return name, true
 			}
 		}
-		return "case"
+		return "case", false
 	case *array:
-		return "array"
+		return "array", true
 	case *row:
-		return "row"
+		return "row", true
 	case literal:
 		if e.kind == literalTrue || e.kind == literalFalse {
-			return "bool"
+			return "bool", false
 		}
 	case *subquery:
 		switch {
 		case e.exists:
-			return "exists"
+			return "exists", true
 		case e.array:
-			return "array"
+			return "array", true
 		}
 		if s, ok := e.of.body.(*selection); ok && len(s.items) == 1 {
 			if s.items[0].alias != "" {
-				return s.items[0].alias
+				return s.items[0].alias, true
 			}
-			return nameOf(s.items[0].of)
+			name, _ := figure(s.items[0].of)
+			return name, name != ""
 		}
 	}
-	return "?column?"
+	return "", false
 }
 
 func (r *rewriter) orderBy(order []ordering, columns []output) string {
@@ -559,14 +580,18 @@ func (r *rewriter) column(c *column) (string, uint32) {
 	return "", 0
 }
 
-func (s *scope) ambiguous(name string) bool {
+func (s *scope) has(name string) bool { return s.count(name) > 0 }
+
+func (s *scope) ambiguous(name string) bool { return s.count(name) > 1 }
+
+func (s *scope) count(name string) int {
 	n := 0
 	for _, src := range s.sources {
 		if slices.ContainsFunc(src.columns, func(o output) bool { return o.name == name }) {
 			n++
 		}
 	}
-	return n > 1
+	return n
 }
 
 // systemColumn is what PostgreSQL gives every table besides its columns.

@@ -20,6 +20,7 @@ type role struct {
 	path           []string // search path: the schemas that hold something
 	relations      []*relation
 	rowTypes       map[*relation]uint32
+	rowArrays      map[*relation]uint32
 	namespaces     map[string]uint32
 	settings       map[string]string
 	visible        map[uint32]bool
@@ -44,14 +45,19 @@ func (i issuer) issue(kind, name string) uint32 {
 
 func newRole(schema, user, database string, catalog *decision.Catalog) *role {
 	o := &role{
-		schema: schema, user: user, database: database, rowTypes: map[*relation]uint32{}, visible: map[uint32]bool{}, filled: map[string]bool{},
+		schema: schema, user: user, database: database, rowTypes: map[*relation]uint32{}, rowArrays: map[*relation]uint32{}, visible: map[uint32]bool{}, filled: map[string]bool{},
 		namespaces: map[string]uint32{systemSchema: oidSystemSchema, informationSchema: oidInformationSchema},
 		aliases:    map[uint32]map[string]uint32{}, shown: map[uint32]map[uint32]string{},
 	}
 	ids := issuer{}
-	o.userOID = ids.issue("role", user)
+	o.userOID = oidOwner
+	if user != ownerName {
+		o.userOID = ids.issue("role", user)
+	}
 	tables := slices.Clone(catalog.Tables)
-	slices.SortFunc(tables, func(a, b decision.Table) int { return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(tables, func(a, b decision.Table) int {
+		return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
+	})
 	seen := map[string]bool{}
 	for _, t := range tables {
 		if o.namespaces[t.Schema] == 0 {
@@ -60,7 +66,7 @@ func newRole(schema, user, database string, catalog *decision.Catalog) *role {
 		}
 		full := t.Schema + "\x00" + t.Name
 		rel := &relation{schema: t.Schema, name: t.Name, oid: ids.issue("table", full), kind: "r"}
-		o.rowTypes[rel] = ids.issue("type", full)
+		o.rowTypes[rel], o.rowArrays[rel] = ids.issue("type", full), ids.issue("array", full)
 		for _, c := range t.Columns {
 			kind, modifier := TypeOf(c.Type)
 			rel.columns = append(rel.columns, attribute{name: c.Name, kind: kind, modifier: modifier})
@@ -118,6 +124,9 @@ func (o *role) name() {
 	o.aliases[oidRegtype]["char"] = oidBpchar
 	for _, rel := range o.relations {
 		add(oidRegtype, o.rowTypes[rel], rel.schema, rel.name, o.visible[rel.oid])
+		add(oidRegtype, o.rowArrays[rel], rel.schema, "_"+rel.name, o.visible[rel.oid])
+		shown := o.shown[oidRegtype][o.rowTypes[rel]] + "[]"
+		o.shown[oidRegtype][o.rowArrays[rel]], o.aliases[oidRegtype][shown] = shown, o.rowArrays[rel]
 	}
 	for name, oid := range procedures() {
 		add(oidRegproc, oid, systemSchema, name, true)
@@ -125,8 +134,8 @@ func (o *role) name() {
 	for name, oid := range o.namespaces {
 		add(oidRegnspace, oid, "", name, true)
 	}
-	add(oidRegrole, oidOwner, "", ownerName, true)
 	add(oidRegrole, o.userOID, "", o.user, true)
+	add(oidRegrole, oidOwner, "", ownerName, true)
 }
 
 // find is the object that a written name means.

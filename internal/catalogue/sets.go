@@ -19,7 +19,9 @@ var sets map[string]set
 
 func init() {
 	record := func(fields string) func(*rewriter, []string, []uint32) (string, uint32) {
-		return func(*rewriter, []string, []uint32) (string, uint32) { return "CAST([] AS STRUCT(" + fields + ")[])", oidRecord }
+		return func(*rewriter, []string, []uint32) (string, uint32) {
+			return "CAST([] AS STRUCT(" + fields + ")[])", oidRecord
+		}
 	}
 	sets = map[string]set{
 		"unnest": {least: 1, most: 1, list: func(_ *rewriter, a []string, k []uint32) (string, uint32) { return a[0], elementOf(k[0]) }},

@@ -124,7 +124,7 @@ var spellings = map[string]string{
 // displayed are the names that format_type gives, where they differ from the type's own.
 var displayed = map[string]string{
 	"int4": "integer", "int2": "smallint", "int8": "bigint", "bool": "boolean", "float4": "real", "float8": "double precision", "varchar": "character varying", "bpchar": "character",
-	"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone", "time": "time without time zone", "timetz": "time with time zone", "bit": "bit", "varbit": "bit varying",
+	"name": "name", "interval": "interval", "numeric": "numeric", "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone", "time": "time without time zone", "timetz": "time with time zone", "bit": "bit", "varbit": "bit varying",
 	"char": `"char"`,
 }
 
@@ -138,7 +138,7 @@ func display(t *aType) string {
 	if d, ok := displayed[t.name]; ok {
 		return d
 	}
-	return t.name
+	return quoteIdent(t.name)
 }
 
 // storage is the engine's type in which values of a PostgreSQL type are held; empty for those that have none here.
@@ -205,7 +205,9 @@ func isNamed(oid uint32) bool {
 	return false
 }
 
-func isWhole(oid uint32) bool { return oid == oidInt2 || oid == oidInt4 || oid == oidInt8 || oid == oidOid }
+func isWhole(oid uint32) bool {
+	return oid == oidInt2 || oid == oidInt4 || oid == oidInt8 || oid == oidOid
+}
 
 func isText(oid uint32) bool {
 	switch oid {
