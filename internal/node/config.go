@@ -63,11 +63,12 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, fault.Newf(fault.Unavailable, "the configuration %s cannot be read", path).WithHint("look at its permissions").WithCause(err)
 	}
-	c := &Config{path: path, dir: filepath.Dir(path)}
+	c := &Config{}
 	err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(c)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, yamlFault(path, err)
 	}
+	c.path, c.dir = path, filepath.Dir(path) // not before: a document of nothing empties all of it
 	return c.settle()
 }
 
