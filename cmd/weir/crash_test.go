@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -543,5 +544,86 @@ func TestCommandsWhileWeirStartsFindIt(t *testing.T) {
 		}
 		s.following(p)
 		p.kill()
+	}
+}
+
+// A transaction that stays open at production keeps PostgreSQL from giving a snapshot. Nobody may pay for that: not production, whose slots are few, and not the copy.
+func TestLongTransactionAtProduction(t *testing.T) {
+	s := newShop(t)
+	conn, err := pgx.Connect(t.Context(), s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slots := func() int64 {
+		return s.number("SELECT count(*) FROM pg_replication_slots WHERE database = current_database() AND temporary")
+	}
+	must(t, s.args("run", "--apply", "--once")...)
+	p := s.run()
+	s.following(p)
+	exec("BEGIN")
+	exec("UPDATE shop.setting SET value = 'open' WHERE name = 's1'")
+
+	began := time.Now()
+	r := weir(t, s.args("verify")...)
+	if r.code != 1 || !strings.Contains(r.stderr, "transaction") || !strings.Contains(r.stderr, "hint: ") || time.Since(began) > 50*time.Second {
+		t.Errorf("verify took %v: exit %d\n%s", time.Since(began), r.code, r.stderr)
+	}
+	eventually(t, "the slots that verify asked for are gone", func() bool { return slots() == 0 })
+	s.exec("INSERT INTO shop.setting VALUES ('meanwhile', 'x')")
+	eventually(t, "the flow goes on", func() bool {
+		st, ok := s.status()
+		return ok && slices.ContainsFunc(st.Flow.Tables, func(t flow.TableStatus) bool { return t.Table == "shop.setting" && t.Changes == 1 })
+	})
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d\n%s", code, p.output())
+	}
+
+	// The first start waits too, and can be ended while it does.
+	fresh := *s
+	fresh.state = filepath.Join(t.TempDir(), "state")
+	p = fresh.run()
+	wait(t, 2*time.Second)
+	p.mustRun(t)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("ended while it waits for a slot: exit %d\n%s", code, p.output())
+	}
+	exec("COMMIT")
+	must(t, fresh.args("run", "--apply", "--once")...)
+	fresh.equal()
+	s.equal()
+	must(t, fresh.args("source", "release", "--apply")...)
+}
+
+// A tighter policy takes old bytes out of the files; a kill in the middle must not leave them there.
+func TestKillsWhileAPolicyTakesBytesAway(t *testing.T) {
+	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any seed
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test repeats itself by its seed
+	s := newShop(t)
+	s.exec("INSERT INTO shop.customer SELECT i, 'e', 'Zembla' || i, repeat(md5(i::text), 9), i, 'n' FROM generate_series(10001, 60000) i")
+	tighter := strings.Replace(customerPolicy, "country:     {class: attribute, treat: keep}", "country:     {class: attribute, treat: presence}", 1)
+	for range 4 {
+		s.policy("customer", customerPolicy)
+		must(t, s.args("run", "--apply", "--once")...)
+		if s.find("Zembla10077") == "" {
+			t.Fatal("the values are not in the files as they are, so their absence would prove nothing")
+		}
+		s.policy("customer", tighter)
+		for range 2 {
+			p := s.run()
+			wait(t, time.Duration(100+dice.IntN(900))*time.Millisecond)
+			killOne(t, p, dice, dice.IntN(3) == 0)
+			p.kill()
+		}
+		must(t, s.args("run", "--apply", "--once")...)
+		s.absent("Zembla")
+		s.equal()
 	}
 }

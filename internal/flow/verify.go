@@ -54,6 +54,9 @@ type Report struct {
 // holdTime is how long the flow may stand while the source opens a snapshot. The source waits for transactions that are open there.
 const holdTime = 8 * time.Second
 
+// verifyPatience is how long a verification tries to see both sides at once.
+const verifyPatience = 20 * time.Second
+
 // verifyAttempts is how often a verification begins again because production truncated or altered a table under it.
 const verifyAttempts = 5
 
@@ -115,7 +118,7 @@ func (f *Flow) verifyOnce(ctx context.Context, progress func(table string, rows 
 
 // bothAtOnce opens a view of the source and one of the store at exactly the same position, and says what is followed there.
 func (f *Flow) bothAtOnce(ctx context.Context) (source.Snapshot, store.Pinned, *plan, error) {
-	for attempt := 0; ; attempt++ {
+	for began := time.Now(); ; {
 		var snap source.Snapshot
 		var pinned store.Pinned
 		var p *plan
@@ -142,7 +145,7 @@ func (f *Flow) bothAtOnce(ctx context.Context) (source.Snapshot, store.Pinned, *
 		if ctx.Err() != nil || fault.KindOf(err) != fault.Unavailable && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, nil, nil, err
 		}
-		if attempt >= 20 {
+		if time.Since(began) > verifyPatience {
 			return nil, nil, nil, fault.New(fault.Unavailable, "no consistent view of the source could be opened: a transaction there stays open, or the flow does not follow",
 				"look at weir status and at the source's long transactions, then verify again").WithCause(err)
 		}
