@@ -114,5 +114,5 @@ func (r *Registry) VerifyCertificate(ctx context.Context, who Caller, c *x509.Ce
 }
 
 func wrongCertificate() error {
-	return fault.New(fault.Refused, "this certificate is not good for this name, or not any more", "an administrator can issue a new one (weir user add --service, or renew)")
+	return fault.New(fault.Refused, "this certificate is not good for this name, or not any more", "an administrator can issue a new one")
 }

@@ -49,7 +49,7 @@ func (r *Registry) AdministratorLink(ctx context.Context, by Caller) (Link, erro
 	token, kept := newToken()
 	err := r.change(ctx, func(s *state, _ time.Time) (Event, error) {
 		if s.hasAdministrator() {
-			return Event{}, fault.New(fault.Refused, "there is an administrator", "let them add people, or invite them again (weir user invite)")
+			return Event{}, fault.New(fault.Refused, "there is an administrator", "let them add people; if they cannot get in, remove the account and start weir again")
 		}
 		maps.DeleteFunc(s.links, func(_ digest, l link) bool { return l.Kind == AdministratorLink })
 		s.links[kept] = link{Token: kept, Kind: AdministratorLink}

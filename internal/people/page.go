@@ -23,7 +23,7 @@ type Principal struct {
 
 // wrongSignIn is the one answer to an unknown name, a wrong password, a disabled account and one without a password.
 func wrongSignIn() error {
-	return fault.New(fault.Refused, "the name or the password is wrong", "try again; an administrator can make a new link (weir user invite)")
+	return fault.New(fault.Refused, "the name or the password is wrong", "try again; an administrator can make a link for a new password")
 }
 
 // VerifyPage says who has this name and page password, after the same work and with the same error for whoever has not. The verdict is recorded before it is given. Errors are faults: Refused with a

@@ -79,7 +79,7 @@ func (r *Registry) EndSQL(ctx context.Context, by Caller, name Name) error {
 }
 
 func needsNetworks() error {
-	return fault.New(fault.Refused, "a service's password is good only from address ranges, and this service has none", "name them with --from, or give the service a client certificate instead")
+	return fault.New(fault.Refused, "a service's password is good only from address ranges, and this service has none", "name them, or give the service a client certificate instead")
 }
 
 // renew gives the account a new SQL password.
