@@ -11,8 +11,9 @@ import (
 
 // Door is what the protocol needs of the gate. All of it may be called from many goroutines. Errors are *fault.Error; when one carries an SQLSTATE it does so as *StateError in its chain.
 type Door interface {
-	// Verifier returns the SCRAM-SHA-256 verifier of a user, a stable false one for a user that does not exist or may not come: nobody can tell which.
-	Verifier(ctx context.Context, user string) Verifier
+	// Verifier returns the SCRAM-SHA-256 verifier of a user, a stable false one for a user that does not exist or may not come: nobody can tell which. An error (somebody guesses too fast) is shown to
+	// everybody alike. Every verifier is brought back by Enter, also when the client just went away.
+	Verifier(ctx context.Context, user string, address netip.Addr) (Verifier, error)
 	// Enter decides whether the user comes in, after the password was proved (or not: proved false is an attempt to be recorded and slowed down).
 	Enter(ctx context.Context, e Entry) (Session, error)
 }
@@ -22,6 +23,7 @@ type Verifier struct {
 	Salt                 []byte
 	Iterations           int
 	StoredKey, ServerKey []byte
+	State                any // the door's own: Enter gets it back
 }
 
 // Entry is somebody at the door.
@@ -29,8 +31,9 @@ type Entry struct {
 	User, Database, Application string
 	Address                     netip.Addr
 	TLS                         tls.ConnectionState
-	Proved                      bool   // by password, or by a client certificate of our own authority whose name is User
-	By                          string // password or certificate
+	Proved                      bool     // by password, or by a client certificate of our own authority whose name is User
+	By                          string   // password or certificate
+	Verifier                    Verifier // what a password was proved against
 }
 
 // Session is somebody inside.

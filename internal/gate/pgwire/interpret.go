@@ -95,9 +95,7 @@ func (r *reader) peek() token {
 
 func (r *reader) next() token {
 	t := r.peek()
-	if r.at < len(r.tokens) {
-		r.at++
-	}
+	r.at++ // also behind the last, so that whoever does not want a token can step back
 	return t
 }
 
@@ -141,7 +139,6 @@ func (r *reader) end() error {
 
 // unclear is the error about the token that was not expected.
 func (r *reader) unclear() error {
-	r.at = max(r.at, 0)
 	return statedAt("42601", "this statement is not understood", "weir answers the statements of this kind that clients send; see the documentation for their forms", r.characters(r.peek().at)+1)
 }
 

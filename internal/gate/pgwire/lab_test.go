@@ -17,6 +17,7 @@ import (
 	"iter"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,7 +100,7 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-func (d *door) Verifier(_ context.Context, user string) pgwire.Verifier {
+func (d *door) Verifier(_ context.Context, user string, _ netip.Addr) (pgwire.Verifier, error) {
 	salt := sha256.Sum256([]byte("salt of " + user))
 	secret := password
 	if !strings.HasPrefix(user, "alice") {
@@ -110,7 +111,7 @@ func (d *door) Verifier(_ context.Context, user string) pgwire.Verifier {
 		panic(err)
 	}
 	stored := sha256.Sum256(mac(salted, "Client Key"))
-	return pgwire.Verifier{Salt: salt[:16], Iterations: 4096, StoredKey: stored[:], ServerKey: mac(salted, "Server Key")}
+	return pgwire.Verifier{Salt: salt[:16], Iterations: 4096, StoredKey: stored[:], ServerKey: mac(salted, "Server Key")}, nil
 }
 
 func (d *door) Enter(_ context.Context, e pgwire.Entry) (pgwire.Session, error) {
@@ -225,13 +226,14 @@ func (s *statement) Run(ctx context.Context, parameters []any) (pgwire.Rows, err
 	if err != nil {
 		return nil, err
 	}
+	s.door.open.Add(1)
+	s.door.runs.Add(1)
 	rows, err := r.Select(ctx, s.sql, parameters...)
 	if err != nil {
+		s.door.open.Add(-1)
 		r.Release()
 		return nil, classified(err)
 	}
-	s.door.open.Add(1)
-	s.door.runs.Add(1)
 	return &answer{door: s.door, session: r, rows: rows}, nil
 }
 

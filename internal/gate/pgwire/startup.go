@@ -257,7 +257,21 @@ func (c *connection) prove(ctx context.Context, e *Entry) error {
 		return nil
 	}
 	e.By = byPassword
-	x := newScram(c.server.o.Door.Verifier(ctx, e.User), c.server.o.EndPointHash())
+	var err error
+	if e.Verifier, err = c.server.o.Door.Verifier(ctx, e.User, e.Address); err != nil {
+		return &fatalError{err}
+	}
+	settled := false
+	defer func() {
+		if settled {
+			return
+		}
+		// An exchange that was broken off is an attempt like any other, and recorded as one.
+		if s, err := c.server.o.Door.Enter(context.WithoutCancel(ctx), *e); err == nil {
+			s.Close()
+		}
+	}()
+	x := newScram(e.Verifier, c.server.o.EndPointHash())
 	c.out.open('R')
 	c.out.int32(10)
 	for _, m := range x.mechanisms() {
@@ -285,12 +299,9 @@ func (c *connection) prove(ctx context.Context, e *Entry) error {
 	}
 	signature, proved, err := x.final(string(b.rest))
 	if err != nil {
-		// An exchange that was broken off after the challenge is an attempt like any other, and recorded as one.
-		if s, enterErr := c.server.o.Door.Enter(ctx, *e); enterErr == nil {
-			s.Close()
-		}
 		return &fatalError{err}
 	}
+	settled = true
 	e.Proved = proved
 	if proved {
 		c.authentication(12, signature)

@@ -203,3 +203,12 @@ func decimalModifier(t arrow.DecimalType) int32 {
 	}
 	return t.GetPrecision()<<16 | t.GetScale() + 4
 }
+
+// OIDOf is the PostgreSQL type of a field as this package sends it; 0 for one whose type is not known.
+func OIDOf(f arrow.Field) uint32 {
+	if f.Type.ID() == arrow.NULL {
+		return 0
+	}
+	oid, _ := typeOf(f.Type, f.Metadata)
+	return oid
+}
