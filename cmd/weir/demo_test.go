@@ -27,7 +27,7 @@ func openTemp(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -42,7 +42,7 @@ func processTree(t *testing.T, pid int) []int {
 		t.Fatal(err)
 	}
 	for _, task := range tasks {
-		data, err := os.ReadFile(task) //nolint:gosec // of the kernel
+		data, err := os.ReadFile(task)
 		if err != nil {
 			continue // that thread has ended
 		}
@@ -126,7 +126,7 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 				t.Errorf("%s is no program: %v", program, err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			got, err := exec.CommandContext(ctx, "sh", "-c", weirPath+" "+rest).CombinedOutput() //nolint:gosec // what the demo printed
+			got, err := exec.CommandContext(ctx, "sh", "-c", weirPath+" "+rest).CombinedOutput()
 			cancel()
 			if err != nil || len(got) == 0 {
 				t.Errorf("%s: %v\n%s", command, err, got)

@@ -111,7 +111,7 @@ func TestWrongConfigurationsAreNamedByLineAndNeverShown(t *testing.T) {
 		{"empty", "", 1, "there is no policy at"},
 	} {
 		write(t, dir, "good/device.yaml", "table: s.device\naccess: sql\nexploration: to see\ncolumns:\n  id: {class: telemetry, treat: keep}\n")
-		if err := os.Chmod(write(t, dir, "open.url", url), 0o644); err != nil { //nolint:gosec // what is tried
+		if err := os.Chmod(write(t, dir, "open.url", url), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		path := write(t, dir, strings.ReplaceAll(c.name, " ", "-")+".yaml", c.text)
@@ -304,13 +304,13 @@ func TestNewPolicyHoldsEverythingBackUntilSomebodyFillsItIn(t *testing.T) {
 	if r := (manner{"a pair that is not admitted", with("plan"), 1, "product_model.yaml:7"}).check(t); !strings.Contains(r.stderr, "offline_after_s") {
 		t.Error(r.stderr)
 	}
-	write(t, dir, "policy/product_model.yaml", "table: fleet.product_model\naccess: sql\nexploration: what there is\ncolumns:\n  model_id: {class: public, treat: keep}\n  model: {class: public, treat: keep}\n" +
-		"  family: {class: public}\n  power: {class: public}\n  always_connected: {class: public}\n  heartbeat_interval_s: {class: public}\n" +
+	write(t, dir, "policy/product_model.yaml", "table: fleet.product_model\naccess: sql\nexploration: what there is\ncolumns:\n  model_id: {class: public, treat: keep}\n  model: {class: public, treat: keep}\n"+
+		"  family: {class: public}\n  power: {class: public}\n  always_connected: {class: public}\n  heartbeat_interval_s: {class: public}\n"+
 		"  offline_after_s: {class: public}\n  launched_on: {class: public}\n  eol_on: {class: public}\n")
 	must(t, with("plan")...)
 	manner{"consent is needed", with("run", "--once", "--apply"), 4, "production_ddl"}.check(t)
 	untouched()
-	data, err := os.ReadFile(config) //nolint:gosec // written above
+	data, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestFlippedByteInTheLedgerIsFound(t *testing.T) {
 	}
 	flipped := 0
 	for _, file := range files {
-		data, err := os.ReadFile(file) //nolint:gosec // of this test
+		data, err := os.ReadFile(file)
 		if err != nil || len(data) == 0 {
 			continue
 		}

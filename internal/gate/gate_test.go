@@ -139,7 +139,8 @@ func fill(t *testing.T, s store.Store, catalog *metric.Catalog) {
 	layout := &treatment.Layout{Table: "shop.sale", Key: []int{0}}
 	table := &policy.Table{Name: "shop.sale", Access: policy.AccessMetrics}
 	for _, c := range []treatment.Column{
-		{Name: "sale_id", Type: treatment.Type{Kind: treatment.Int64}}, {Name: "amount", Type: treatment.Type{Kind: treatment.Int64}},
+		{Name: "sale_id", Type: treatment.Type{Kind: treatment.Int64}},
+		{Name: "amount", Type: treatment.Type{Kind: treatment.Int64}},
 		{Name: "sold_at", Type: treatment.Type{Kind: treatment.TimestampTZ}},
 	} {
 		layout.Columns = append(layout.Columns, c)

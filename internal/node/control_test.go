@@ -120,11 +120,11 @@ func TestOnlyItsUserAndRootSpeakToANode(t *testing.T) {
 		t.Error("a stranger was answered")
 	}
 	for _, open := range []string{dir, n.state.Dir, n.state.path("run")} {
-		if err := os.Chmod(open, 0o755); err != nil { //nolint:gosec // what an administrator may do by mistake
+		if err := os.Chmod(open, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(socket, 0o666); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(socket, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(); got != int(fault.Refused) {
