@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/engine"
+	"github.com/weirproject/weir/internal/fault"
 )
 
 func TestMain(m *testing.M) {
@@ -224,4 +227,64 @@ func TestAllowedStatementsAnswerAsIfOnlyWhatIsAllowedExisted(t *testing.T) {
 			t.Errorf("%s\n\ta canary sings: %s", sql, all)
 		}
 	}
+}
+
+// attack is a line of the attack corpus.
+type attack struct {
+	rule decision.Rule
+	sql  string
+}
+
+func attacks(t testing.TB) []attack {
+	t.Helper()
+	var out []attack
+	for _, l := range lines(t, "attack.sql") {
+		rule, sql, ok := strings.Cut(l, " |")
+		if !ok {
+			t.Fatalf("line %q", l)
+		}
+		sql = strings.TrimPrefix(sql, " ")
+		if strings.HasPrefix(sql, `"`) {
+			unquoted, err := strconv.Unquote(sql)
+			if err != nil {
+				t.Fatalf("line %q: %v", l, err)
+			}
+			sql = unquoted
+		}
+		out = append(out, attack{decision.Rule(rule), sql})
+	}
+	return out
+}
+
+func TestEveryAttackIsRefusedByItsRule(t *testing.T) {
+	d, cat := decider(t), catalog()
+	all := attacks(t)
+	if len(all) < 200 {
+		t.Errorf("%d attacks", len(all))
+	}
+	for _, a := range all {
+		x, err := d.Decide(t.Context(), decision.Request{SQL: a.sql, Catalog: cat, MaxRows: 100})
+		if err == nil {
+			t.Errorf("%s\n\tallowed: %s", a.sql, x.SQL)
+			continue
+		}
+		if got := ruleOf(err); got != a.rule {
+			t.Errorf("%s\n\trule %q, want %q (%v)", a.sql, got, a.rule, err)
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Hint == "" || f.Kind != fault.Refused && f.Kind != fault.Usage {
+			t.Errorf("%s\n\t%#v", a.sql, err)
+			continue
+		}
+		for word := range strings.FieldsFuncSeq(a.sql, func(r rune) bool { return !unicode.IsLetter(r) && r != '_' }) {
+			if len(word) > 6 && strings.Contains(word, "canary") && strings.Contains(f.Message+f.Hint, word) {
+				t.Errorf("%s\n\tthe refusal quotes %q: %s (%s)", a.sql, word, f.Message, f.Hint)
+			}
+		}
+	}
+}
+
+func parser(t testing.TB) *engine.Parser {
+	t.Helper()
+	return engine.NewParser(must(t, false, false))
 }

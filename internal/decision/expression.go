@@ -366,8 +366,8 @@ func (w *walker) namedType(n node, at int) {
 		w.typeNumber(object(n, "value"), at)
 		return
 	}
-	w.keys(n, keyClass, keyType, keyAlias, keyAt, "type_name", "children")
-	if text(n, keyClass) != "TYPE" || text(n, keyType) != "TYPE" {
+	w.keys(n, keyClass, keyType, keyAlias, keyAt, "type_name", "children", "schema", "catalog")
+	if text(n, keyClass) != "TYPE" || text(n, keyType) != "TYPE" || text(n, "schema") != "" || text(n, "catalog") != "" {
 		w.refuse(RuleType, at)
 		return
 	}

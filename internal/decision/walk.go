@@ -160,11 +160,6 @@ func (w *walker) selects(n node, outer *scope, known *tables) (columns []string,
 	w.from(object(n, "from_table"), s, known)
 	items := list(n, "select_list")
 	for _, i := range items {
-		if a := text(asNode(i), "alias"); a != "" {
-			s.aliases = append(s.aliases, fold(a))
-		}
-	}
-	for _, i := range items {
 		item := asNode(i)
 		own := plural(item)
 		if own {
@@ -173,6 +168,9 @@ func (w *walker) selects(n node, outer *scope, known *tables) (columns []string,
 		w.expression(item, s, known)
 		if own {
 			w.unnamed--
+		}
+		if a := text(item, "alias"); a != "" { // what comes after it may name it
+			s.aliases = append(s.aliases, fold(a))
 		}
 		c, u := itemNames(item, s)
 		columns, unknown = append(columns, c...), unknown || u
