@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"store/clickhouse": {"store", "engine", "treatment", "fault"},
 	"flow":             {"source", "policy", "treatment", "store", "ledger", "fault"},
 	"metric":           {"fault"},
-	"gate":             {"store", "policy", "ledger", "metric", "catalogue", "fault"},
+	"gate":             {"store", "policy", "ledger", "metric", "catalogue", "decision", "fault"},
 	"gate/pgwire":      {"gate", "metric", "fault"},
 	"gate/web":         {"gate", "metric", "fault"},
 	"ledger":           {"fault"},
@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"node": {
 		"fault", "policy", "detect", "treatment", "source", "source/postgres", "source/mysql", "fleet", "postmaster", "engine", "store",
 		"store/duckdb", "store/clickhouse", "flow", "metric", "gate", "gate/pgwire", "gate/web", "ledger", "guard", "incident", "examples",
+		"decision", "people", "catalogue",
 	},
 
 	// Measures the rooms together, as node would run them; nothing imports it.
@@ -77,6 +78,7 @@ var testsMayImport = map[string][]string{
 	"gate": {"engine", "store/duckdb", "treatment"},
 
 	"catalogue":       {"engine"},
+	"decision":        {"engine"},
 	"gate/pgwire":     {"store", "ledger", "engine", "store/duckdb", "treatment"},
 	"gate/web":        {"store", "ledger", "engine", "store/duckdb", "treatment"},
 	"metric":          {"engine"},
@@ -94,6 +96,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":              {"source/postgres", "fleet", "postmaster", "postmaster/postmastertest", "benchmark"},
 	"golang.org/x/mod/sumdb":               {"ledger"},
 	"github.com/spf13/cobra":               {"cmd/weir"},
+	"golang.org/x/term":                    {"cmd/weir"},
 	"github.com/spf13/pflag":               {"cmd/weir"}, // cobra's flags
 	"github.com/schollz/progressbar/v3":    {"cmd/weir"},
 	"github.com/goccy/go-yaml":             {"policy", "metric", "node"},

@@ -155,7 +155,7 @@ a finding), 4 refused.`,
 	f.BoolVar(&a.debug, "debug", false, "log everything to standard error")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.sourceCommand(), a.planCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(),
-		a.explainCommand(), a.metricCommand(), a.policyCommand(), a.ledgerCommand(), a.fleetCommand(),
+		a.explainCommand(), a.queryCommand(), a.metricCommand(), a.userCommand(), a.loginCommand(), a.policyCommand(), a.ledgerCommand(), a.fleetCommand(),
 	)
 	return root
 }

@@ -10,10 +10,12 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/metric"
@@ -23,8 +25,31 @@ import (
 // Role is what somebody may do at the gate. What a role does not name, it may not do.
 type Role string
 
-// Viewer may ask metrics, nothing else.
-const Viewer Role = "viewer"
+// The roles.
+const (
+	Viewer  Role = "viewer"  // metrics
+	Analyst Role = "analyst" // metrics, and SELECT over what is open to SQL
+	Admin   Role = "admin"   // people and settings; no data by that
+)
+
+// Rights are what a role may do, and how much of it.
+type Rights struct {
+	Metrics    bool
+	SQL        bool
+	MaxRows    int64         // of one answer
+	Timeout    time.Duration // of one question
+	Concurrent int           // questions of one principal at a time
+}
+
+// rights is the whole of what roles may do. An unknown role may do nothing.
+var rights = map[Role]Rights{
+	Viewer:  {Metrics: true, MaxRows: 1_000_000, Timeout: time.Minute, Concurrent: 4},
+	Analyst: {Metrics: true, SQL: true, MaxRows: 20_000_000, Timeout: 5 * time.Minute, Concurrent: 4},
+	Admin:   {},
+}
+
+// Rights returns what the role may do.
+func (r Role) Rights() Rights { return rights[r] }
 
 // Principal is somebody who asks, as the way they came in knows them.
 type Principal struct {
@@ -38,20 +63,29 @@ type Recorder interface {
 	Append(ctx context.Context, e ledger.Entry) (ledger.Index, error)
 }
 
-// Options are what a gate works with. All are needed.
+// Options are what a gate works with.
 type Options struct {
 	Store      store.Store
 	Ledger     Recorder
 	Metrics    *metric.Catalog
 	PolicyHash string
-	Timeout    time.Duration // of one question
+	Timeout    time.Duration // of one metric's question
+
+	// Decider and Catalog make SQL answered; without them it is not. Catalog is what the store's file for SQL holds at the moment.
+	Decider Decider
+	Catalog func(ctx context.Context) (*decision.Catalog, error)
 }
 
 // Gate answers questions.
-type Gate struct{ o Options }
+type Gate struct {
+	o Options
+
+	mu     sync.Mutex     // guards asking
+	asking map[string]int // principals with running questions
+}
 
 // New returns a gate.
-func New(o Options) *Gate { return &Gate{o: o} }
+func New(o Options) *Gate { return &Gate{o: o, asking: map[string]int{}} }
 
 // Session is one principal at the gate. It may be used by several goroutines.
 type Session struct {
@@ -96,13 +130,17 @@ type Asked struct {
 	Address string        `json:"address"`
 	Role    Role          `json:"role"`
 	Policy  string        `json:"policy"` // hash
-	Kind    string        `json:"kind"`   // metric
+	Kind    string        `json:"kind"`   // metric, sql
 	Metric  string        `json:"metric,omitempty"`
 	By      []string      `json:"by,omitempty"`
 	Grain   string        `json:"grain,omitempty"`
 	From    *time.Time    `json:"from,omitempty"`
 	To      *time.Time    `json:"to,omitempty"`
-	Reads   []metric.Read `json:"reads,omitempty"` // the columns of the copy that the answer is made of
+	Reads   []metric.Read `json:"reads,omitempty"` // the columns of the copy that a metric is made of
+
+	Shape   string          `json:"statement,omitempty"` // with keyed hashes in place of its literals
+	Columns []decision.Read `json:"columns,omitempty"`   // that the statement reads
+	Rule    string          `json:"rule,omitempty"`      // why it was refused
 }
 
 // Outcome is the body of a ledger entry of type "answer": written before the answer is given.
@@ -125,39 +163,28 @@ func (s *Session) Ask(ctx context.Context, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := Outcome{Question: index, Verdict: Answered}
+	out := Outcome{Question: index}
 	var answer *metric.Answer
 	err = refusal
 	if err == nil {
 		answer, err = s.run(ctx, compiled, &out)
 	}
-	if err != nil {
-		shown := fault.Public(err)
-		out.Verdict, out.Reason = Failed, shown.Kind.String()
-		if shown.Kind == fault.Refused {
-			out.Verdict = Refused
-		}
-		err = shown
-	}
-	out.Seconds = time.Since(began).Seconds()
-	// The record of a question that was cancelled is still owed.
-	if _, recordErr := s.record(context.WithoutCancel(ctx), "answer", out); recordErr != nil {
+	if recordErr := s.recordOutcome(ctx, out, began, err); recordErr != nil {
 		return nil, recordErr
 	}
 	if err != nil {
-		return nil, err
+		return nil, fault.Public(err)
 	}
 	return &Answer{Metric: answer}, nil
 }
 
 // decide says whether the principal may ask, and compiles the question. It always returns what is to be recorded.
 func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
-	asked := Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.o.PolicyHash}
+	asked := s.asked("metric")
 	if q.Metric == nil {
 		return asked, nil, fault.New(fault.Usage, "the question is empty", "ask for a metric: weir metric list shows which there are")
 	}
-	asked.Kind = "metric"
-	if s.principal.Role != Viewer {
+	if !s.principal.Role.Rights().Metrics {
 		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for the role viewer")
 	}
 	compiled, err := s.gate.o.Metrics.Compile(*q.Metric)
@@ -230,6 +257,10 @@ func sizeOf(d arrow.ArrayData) int64 {
 		n += sizeOf(c)
 	}
 	return n
+}
+
+func (s *Session) asked(kind string) Asked {
+	return Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.o.PolicyHash, Kind: kind}
 }
 
 func (s *Session) record(ctx context.Context, kind string, body any) (ledger.Index, error) {

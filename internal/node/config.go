@@ -27,6 +27,7 @@ type Config struct {
 	Keys    string       `yaml:"keys"`    // folder of the keys, default beside the state: STATE-keys
 	Ledger  LedgerConfig `yaml:"ledger"`
 	Engine  EngineConfig `yaml:"engine"`
+	Gate    GateConfig   `yaml:"gate"`
 
 	path string // of the file; empty when there was none
 	dir  string
@@ -44,6 +45,15 @@ type SourceConfig struct {
 // LedgerConfig is about the record.
 type LedgerConfig struct {
 	Mirror string `yaml:"mirror"` // a file elsewhere to which every checkpoint is written too
+}
+
+// GateConfig is where people come in. Whoever comes in signs in, over TLS.
+type GateConfig struct {
+	SQL         string   `yaml:"sql"`         // address on which the gate speaks PostgreSQL's protocol, host:port; empty: it doesn't
+	Hosts       []string `yaml:"hosts"`       // names and addresses by which clients reach it, for its certificate; default localhost
+	Certificate string   `yaml:"certificate"` // the operator's own certificate and key, PEM; default: weir makes them
+	Key         string   `yaml:"key"`
+	Root        string   `yaml:"root"` // what clients check the operator's certificate with
 }
 
 // EngineConfig bounds the analytics engines together.
@@ -85,7 +95,7 @@ func yamlFault(path string, err error) error {
 		what = "there is no such setting"
 	}
 	return fault.Newf(fault.Invalid, "%s:%d: %s", path, line, what).
-		WithHint("the settings are source (name, url, url_file, schemas, accept), policy, metrics, state, keys, ledger (mirror), engine (memory_mb, threads)").WithCause(err)
+		WithHint("the settings are source (name, url, url_file, schemas, accept), policy, metrics, state, keys, ledger (mirror), engine (memory_mb, threads), gate (sql, hosts, certificate, key, root)").WithCause(err)
 }
 
 func (c *Config) settle() (*Config, error) {
@@ -106,6 +116,9 @@ func (c *Config) settle() (*Config, error) {
 	set(&c.Keys, "")
 	set(&c.Ledger.Mirror, "")
 	set(&c.Source.URLFile, "")
+	for _, p := range []*string{&c.Gate.Certificate, &c.Gate.Key, &c.Gate.Root} {
+		set(p, "")
+	}
 	if c.Source.Name == "" {
 		c.Source.Name = "production"
 	}

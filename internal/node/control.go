@@ -55,6 +55,12 @@ func (n *Node) serveControl(ctx context.Context) (*control, error) {
 	mux.HandleFunc("GET /v1/metrics", c.handle(c.metrics))
 	mux.HandleFunc("POST /v1/ask", c.handle(c.ask))
 	mux.HandleFunc("POST /v1/verify", c.verify)
+	mux.HandleFunc("POST /v1/query", c.handle(c.query))
+	mux.HandleFunc("POST /v1/query/explain", c.handle(c.explainQuery))
+	mux.HandleFunc("GET /v1/users", c.handle(c.users))
+	mux.HandleFunc("POST /v1/users/add", c.handle(c.addUser))
+	mux.HandleFunc("POST /v1/users/remove", c.handle(c.removeUser))
+	mux.HandleFunc("POST /v1/login", c.handle(c.login))
 	c.server = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 1 << 16,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -150,11 +156,73 @@ func (c *control) metrics(*http.Request, gate.Principal) (any, error) {
 }
 
 func (c *control) ask(r *http.Request, p gate.Principal) (any, error) {
-	var q metric.Question
-	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
-		return nil, fault.New(fault.Usage, "the question cannot be read", "ask with weir metric show of the same version").WithCause(err)
+	q, err := read[metric.Question](r)
+	if err != nil {
+		return nil, err
 	}
 	return c.node.ask(r.Context(), p, q)
+}
+
+// statement is a question in SQL, as it crosses the socket.
+type statement struct {
+	SQL string `json:"sql"`
+}
+
+func (c *control) query(r *http.Request, p gate.Principal) (any, error) {
+	q, err := read[statement](r)
+	if err != nil {
+		return nil, err
+	}
+	return c.node.Query(r.Context(), p, q.SQL)
+}
+
+func (c *control) explainQuery(r *http.Request, p gate.Principal) (any, error) {
+	q, err := read[statement](r)
+	if err != nil {
+		return nil, err
+	}
+	return c.node.ExplainQuery(r.Context(), p, q.SQL)
+}
+
+func (c *control) users(*http.Request, gate.Principal) (any, error) { return c.node.Users(), nil }
+
+func (c *control) addUser(r *http.Request, p gate.Principal) (any, error) {
+	q, err := read[UserRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	return c.node.AddUser(r.Context(), p.Name, q)
+}
+
+func (c *control) removeUser(r *http.Request, p gate.Principal) (any, error) {
+	q, err := read[UserRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, c.node.RemoveUser(r.Context(), p.Name, q.Name)
+}
+
+// credentials are what somebody signs in with.
+type credentials struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+func (c *control) login(r *http.Request, _ gate.Principal) (any, error) {
+	q, err := read[credentials](r)
+	if err != nil {
+		return nil, err
+	}
+	return c.node.Login(r.Context(), q.Name, q.Password)
+}
+
+// read reads the body of a request.
+func read[T any](r *http.Request) (T, error) {
+	var v T
+	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+		return v, fault.New(fault.Usage, "the question cannot be read", "ask with a weir of the same version").WithCause(err)
+	}
+	return v, nil
 }
 
 // Shown is an answer in its two forms.

@@ -17,6 +17,7 @@ import (
 	"github.com/weirproject/weir/internal/gate"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/people"
 	"github.com/weirproject/weir/internal/policy"
 	"github.com/weirproject/weir/internal/source"
 	"github.com/weirproject/weir/internal/source/postgres"
@@ -39,10 +40,16 @@ type Node struct {
 	ledger  *ledger.Ledger
 	store   store.Store
 	gate    *gate.Gate
-	opened  time.Time
 
-	mu   sync.Mutex // guards flow
-	flow *flow.Flow // nil until Run
+	authority *people.Authority
+	people    *people.Registry
+	door      *door
+	decider   lazyDecider
+	opened    time.Time
+
+	mu        sync.Mutex // guards all below
+	flow      *flow.Flow // nil until Run
+	listening string     // the SQL door's address while it is open
 }
 
 // Open opens a state folder and everything that answers questions: keys, policy, metrics, ledger, store, gate. The source is not needed. Close it.
@@ -73,7 +80,13 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error)
 		return nil, err
 	}
 	n.store = opened
-	n.gate = gate.New(gate.Options{Store: n.store, Ledger: n.ledger, Metrics: n.metrics, PolicyHash: n.policy.Hash(), Timeout: questionTimeout})
+	if err := n.openPeople(); err != nil {
+		return nil, err
+	}
+	n.decider.node = n
+	n.gate = gate.New(gate.Options{
+		Store: n.store, Ledger: n.ledger, Metrics: n.metrics, PolicyHash: n.policy.Hash(), Timeout: questionTimeout, Decider: &n.decider, Catalog: n.catalogNow,
+	})
 	return n, nil
 }
 
@@ -91,6 +104,11 @@ func (c *Config) limits() store.Limits {
 // Close closes everything in reverse order. It may be called twice.
 func (n *Node) Close() error {
 	var errs []error
+	errs = append(errs, n.decider.close())
+	if n.people != nil {
+		errs = append(errs, n.people.Close())
+		n.people = nil
+	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 		n.store = nil
@@ -154,6 +172,16 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer control.close()
+	if n.config.Gate.SQL != "" && !o.Once {
+		address, closeDoor, err := n.serveSQL(ctx)
+		if err != nil {
+			return err
+		}
+		defer closeDoor()
+		n.mu.Lock()
+		n.listening = address
+		n.mu.Unlock()
+	}
 	if o.Ready != nil {
 		o.Ready()
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/weirproject/weir/internal/flow"
 )
 
+var errClosing = fault.New(fault.Unavailable, "weir is closing", "ask again when it has started")
+
 // Status is one screen about a weir. Its JSON shape is stable.
 type Status struct {
 	Running bool         `json:"running"` // false: nobody follows the source; the numbers are those of the last run
@@ -40,7 +42,7 @@ type LedgerStatus struct {
 // Status says how everything is.
 func (n *Node) Status(ctx context.Context) (*Status, error) {
 	if n.store == nil {
-		return nil, fault.New(fault.Unavailable, "weir is closing", "ask again when it has started")
+		return nil, errClosing
 	}
 	state, err := n.store.State(ctx)
 	if err != nil {

@@ -62,3 +62,6 @@ func mac128(h hash.Hash, msg, sum, dst []byte) (newSum, newDst []byte) {
 	sum = h.Sum(sum[:0])
 	return sum, append(dst, sum[:16]...)
 }
+
+// Literals derives the key under which literals of people's questions are hashed for the record.
+func (k *Keys) Literals() []byte { return k.derive("literals", "") }

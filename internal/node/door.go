@@ -1,0 +1,278 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"iter"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/weirproject/weir/internal/decision"
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/gate"
+	"github.com/weirproject/weir/internal/gate/pgwire"
+	"github.com/weirproject/weir/internal/people"
+	"github.com/weirproject/weir/internal/store"
+)
+
+// databaseName is what clients connect to.
+const databaseName = "weir"
+
+// door is the gate as the PostgreSQL protocol needs it: people come in by the registry, questions go to the gate.
+type door struct {
+	node *Node
+
+	mu       sync.Mutex // guards inside
+	inside   map[*visitor]bool
+	shutdown bool
+}
+
+var _ pgwire.Door = (*door)(nil)
+
+func (d *door) Verifier(_ context.Context, user string, address netip.Addr) (pgwire.Verifier, error) {
+	v, err := d.node.people.SCRAMFor(people.Caller{Name: user, Address: address})
+	if err != nil {
+		return pgwire.Verifier{}, stated(err, "28000")
+	}
+	return pgwire.Verifier{Salt: v.Salt, Iterations: v.Iterations, StoredKey: v.StoredKey, ServerKey: v.ServerKey, State: v}, nil
+}
+
+func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error) {
+	who := people.Caller{Name: e.User, Address: e.Address}
+	var p people.Principal
+	var err error
+	if len(e.TLS.VerifiedChains) > 0 {
+		if !e.Proved {
+			who.Name = "" // the certificate is somebody else's: nobody vouches for the name
+		}
+		p, err = d.node.people.VerifyCertificate(ctx, who, e.TLS.PeerCertificates[0])
+	} else {
+		v, ok := e.Verifier.State.(people.Verifier)
+		if !ok {
+			return nil, fault.New(fault.Internal, "a sign-in came without what it was proved against", "report it with weir's version")
+		}
+		p, err = d.node.people.AfterSCRAM(ctx, who, v, e.Proved)
+	}
+	if err != nil {
+		return nil, stated(err, "28000")
+	}
+	v := &visitor{door: d, principal: p, from: who, done: make(chan struct{})}
+	v.session = d.node.gate.Session(gate.Principal{Name: string(p.Name), Address: e.Address.String(), Role: gate.Role(p.Role)})
+	if !p.Expires.IsZero() {
+		v.expiry = time.AfterFunc(time.Until(p.Expires), v.check)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside[v] = true
+	return v, nil
+}
+
+// changed asks everybody of that name for their standing again.
+func (d *door) changed(name people.Name) {
+	d.mu.Lock()
+	var theirs []*visitor
+	for v := range d.inside {
+		if v.principal.Name == name {
+			theirs = append(theirs, v)
+		}
+	}
+	d.mu.Unlock()
+	for _, v := range theirs {
+		v.check()
+	}
+}
+
+// visitor is somebody inside.
+type visitor struct {
+	door      *door
+	principal people.Principal
+	from      people.Caller
+	session   *gate.Session
+	expiry    *time.Timer
+
+	once   sync.Once
+	done   chan struct{}
+	reason error // set before done is closed
+}
+
+// check ends the session when its holder may not be here any more, or is something else now.
+func (v *visitor) check() {
+	p, err := v.door.node.people.Standing(v.principal, v.from)
+	if err == nil && p.Role != v.principal.Role {
+		err = fault.New(fault.Refused, "your role was changed", "sign in again")
+	}
+	if err != nil {
+		v.once.Do(func() {
+			v.reason = stated(err, "57P01")
+			close(v.done)
+		})
+	}
+}
+
+func (v *visitor) Done() <-chan struct{} { return v.done }
+
+func (v *visitor) Reason() error {
+	<-v.done
+	return v.reason
+}
+
+func (v *visitor) Close() {
+	if v.expiry != nil {
+		v.expiry.Stop()
+	}
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	delete(v.door.inside, v)
+}
+
+func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwire.Statement, error) {
+	if v.check(); v.ended() {
+		return nil, v.reason
+	}
+	st, err := v.session.Prepare(ctx, sql)
+	if err != nil {
+		return nil, stated(err, "42601")
+	}
+	out := &question{visitor: v, statement: st}
+	for i, t := range st.Parameters() {
+		oid := pgwire.OIDOf(arrow.Field{Type: t})
+		if i < len(types) && types[i] != 0 {
+			oid = types[i]
+		}
+		if oid == 0 {
+			return nil, stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).WithHint("cast it: $%d::bigint", i+1), "42P18")
+		}
+		out.parameters = append(out.parameters, oid)
+	}
+	return out, nil
+}
+
+func (v *visitor) ended() bool {
+	select {
+	case <-v.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// question is a statement that may run.
+type question struct {
+	visitor    *visitor
+	statement  *gate.Statement
+	parameters []uint32
+}
+
+func (q *question) Parameters() []uint32  { return q.parameters }
+func (q *question) Schema() *arrow.Schema { return q.statement.Schema() }
+
+func (q *question) Run(ctx context.Context, parameters []any) (pgwire.Rows, error) {
+	if q.visitor.check(); q.visitor.ended() {
+		return nil, q.visitor.reason
+	}
+	a, err := q.statement.Run(ctx, parameters...)
+	if err != nil {
+		return nil, stated(err, "22000")
+	}
+	return statedRows{a}, nil
+}
+
+// statedRows gives errors their SQLSTATE.
+type statedRows struct{ a *gate.Answering }
+
+func (r statedRows) Close() error { return stated(r.a.Close(), "XX000") }
+
+func (r statedRows) Batches() iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range r.a.Batches() {
+			if !yield(b, stated(err, "22000")) {
+				return
+			}
+		}
+	}
+}
+
+// stated gives an error the SQLSTATE that its refusal names, or by its kind, or the fallback.
+func stated(err error, fallback string) error {
+	if err == nil {
+		return nil
+	}
+	var has *pgwire.StateError
+	if errors.As(err, &has) {
+		return err
+	}
+	s := &pgwire.StateError{SQLState: fallback}
+	var refusal *decision.RefusalError
+	switch {
+	case errors.As(err, &refusal):
+		s.SQLState, s.Position = refusal.SQLState, refusal.Position
+	case fault.KindOf(err) == fault.Unavailable:
+		s.SQLState = "57014"
+	case fault.KindOf(err) == fault.Internal:
+		s.SQLState = "XX000"
+	}
+	return fault.Public(err).WithCause(s)
+}
+
+// catalogNow is what the store's file for SQL holds: what exists for whoever may ask SQL.
+func (n *Node) catalogNow(ctx context.Context) (*decision.Catalog, error) {
+	rows, err := n.store.Query(ctx, store.SQL, `SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
+		WHERE table_catalog = current_database() AND NOT starts_with(table_schema, '_weir') AND NOT starts_with(column_name, '_weir') ORDER BY table_schema, table_name, ordinal_position`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	c := &decision.Catalog{}
+	for b, err := range rows.Batches() {
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(b.NumRows()) {
+			schema, name := b.Column(0).ValueStr(i), b.Column(1).ValueStr(i)
+			if n := len(c.Tables); n == 0 || c.Tables[n-1].Schema != schema || c.Tables[n-1].Name != name {
+				c.Tables = append(c.Tables, decision.Table{Schema: schema, Name: name})
+			}
+			t := &c.Tables[len(c.Tables)-1]
+			t.Columns = append(t.Columns, decision.Column{Name: b.Column(2).ValueStr(i), Type: b.Column(3).ValueStr(i)})
+		}
+	}
+	return c, nil
+}
+
+// serveSQL answers the PostgreSQL protocol on the configured address until close.
+func (n *Node) serveSQL(ctx context.Context) (address string, closeDoor func(), err error) {
+	server, err := pgwire.New(pgwire.Options{
+		Door: n.door, TLS: n.authority.TLSConfig(tls.VerifyClientCertIfGiven), Log: n.log,
+		EndPointHash: func() []byte {
+			_, hash, err := n.authority.Pinned(tls.VerifyClientCertIfGiven)
+			if err != nil {
+				return nil
+			}
+			return hash
+		},
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", n.config.Gate.SQL)
+	if err != nil {
+		server.Close()
+		return "", nil, fault.Newf(fault.Unavailable, "the gate cannot listen on %s", n.config.Gate.SQL).WithHint("choose another address as gate.sql in the configuration, or end what listens there").WithCause(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
+			n.log.ErrorContext(ctx, "the gate stopped listening", "reason", fault.Public(err).Message)
+		}
+	})
+	return l.Addr().String(), func() {
+		server.Close()
+		running.Wait()
+	}, nil
+}

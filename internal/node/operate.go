@@ -1,0 +1,190 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/weirproject/weir/internal/decision"
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/gate"
+	"github.com/weirproject/weir/internal/people"
+)
+
+// UserRequest asks for a new account.
+type UserRequest struct {
+	Name     string   `json:"name"`
+	Role     string   `json:"role"`
+	Service  bool     `json:"service"`
+	Networks []string `json:"networks"` // of a service
+}
+
+// AddUser makes an account for somebody; by is who asks.
+func (n *Node) AddUser(ctx context.Context, by string, q UserRequest) (*NewUser, error) {
+	a := people.Addition{Name: people.Name(q.Name), Role: people.Role(q.Role), Kind: people.Person, SQL: people.DefaultSQLLife}
+	if q.Service {
+		a.Kind, a.SQL = people.Service, people.MaxServiceLife
+		for _, text := range q.Networks {
+			p, err := netip.ParsePrefix(text)
+			if err != nil {
+				return nil, fault.New(fault.Usage, "an address range is not one", "write it as 192.0.2.0/24").WithCause(err)
+			}
+			a.Networks = append(a.Networks, p)
+		}
+		if len(a.Networks) == 0 {
+			return nil, fault.New(fault.Usage, "a service needs the addresses that it comes from", "weir user add NAME --role analyst --service --network 192.0.2.0/24")
+		}
+	}
+	if !gate.Role(q.Role).Rights().SQL {
+		a.SQL = 0
+	}
+	added, err := n.people.Add(ctx, people.Caller{Name: by}, a)
+	if err != nil {
+		return nil, err
+	}
+	out := &NewUser{User: string(added.Account.Name), Role: string(added.Account.Role)}
+	if !added.PagePassword.IsZero() {
+		out.PagePassword = added.PagePassword.Reveal()
+	}
+	if added.SQL != nil {
+		out.SQL = n.login(*added.SQL)
+	}
+	return out, nil
+}
+
+// login says where and with what to connect.
+func (n *Node) login(c people.SQLCredential) *Login {
+	l := &Login{Database: databaseName, User: string(c.User), Password: c.Password.Reveal(), Expires: c.Expires.UTC(), CA: n.authority.RootFile()}
+	address := n.config.Gate.SQL
+	n.mu.Lock()
+	if n.listening != "" {
+		address = n.listening
+	}
+	n.mu.Unlock()
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		l.Host = host
+		l.Port, _ = strconv.Atoi(port)
+	}
+	if len(n.config.Gate.Hosts) > 0 {
+		l.Host = n.config.Gate.Hosts[0]
+	} else if a, err := netip.ParseAddr(l.Host); err == nil && a.IsLoopback() {
+		l.Host = "localhost"
+	}
+	return l
+}
+
+// Login renews the SQL password of a person who knows the page password.
+func (n *Node) Login(ctx context.Context, name, password string) (*Login, error) {
+	who := people.Caller{Name: name}
+	p, err := n.people.VerifyPage(ctx, who, password)
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.people.RenewSQL(ctx, people.Caller{Name: string(p.Name)}, p.Name, 0)
+	if err != nil {
+		return nil, err
+	}
+	return n.login(c), nil
+}
+
+// Users lists the accounts.
+func (n *Node) Users() []people.Account { return n.people.List() }
+
+// RemoveUser ends an account and everything that it opened.
+func (n *Node) RemoveUser(ctx context.Context, by, name string) error {
+	return n.people.Remove(ctx, people.Caller{Name: by}, people.Name(name))
+}
+
+// Explained is a decision, as weir query --explain shows it.
+type Explained struct {
+	Allowed bool            `json:"allowed"`
+	SQL     string          `json:"sql,omitempty"` // what runs in the statement's place
+	Reads   []decision.Read `json:"reads,omitempty"`
+	Columns []string        `json:"columns,omitempty"` // of the answer
+}
+
+// analyst is the user of this machine who runs weir, asking SQL.
+func analyst(p gate.Principal) gate.Principal {
+	p.Role = gate.Analyst
+	return p
+}
+
+// ExplainQuery decides on a statement without running it.
+func (n *Node) ExplainQuery(ctx context.Context, p gate.Principal, sql string) (*Explained, error) {
+	st, err := n.gate.Session(analyst(p)).Prepare(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	e := &Explained{Allowed: true, SQL: st.Decision().SQL, Reads: st.Decision().Reads}
+	for _, f := range st.Schema().Fields() {
+		e.Columns = append(e.Columns, f.Name)
+	}
+	return e, nil
+}
+
+// Table is a small answer as text, for terminals and scripts.
+type Table struct {
+	Columns []string    `json:"columns"`
+	Rows    [][]*string `json:"rows"` // nil is NULL
+}
+
+// tableRows bounds what crosses the control socket: it is for looking, the SQL door is for moving.
+const tableRows = 100_000
+
+// Query answers a statement.
+func (n *Node) Query(ctx context.Context, p gate.Principal, sql string) (_ *Table, err error) {
+	st, err := n.gate.Session(analyst(p)).Prepare(ctx, strings.TrimSpace(sql))
+	if err != nil {
+		return nil, err
+	}
+	if len(st.Parameters()) > 0 {
+		return nil, fault.New(fault.Usage, "the statement has parameters, and here there is nobody to give them", "write the values into the statement")
+	}
+	a, err := st.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := a.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	t := &Table{Rows: [][]*string{}}
+	for _, f := range st.Schema().Fields() {
+		t.Columns = append(t.Columns, f.Name)
+	}
+	for b, err := range a.Batches() {
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(b.NumRows()) {
+			if len(t.Rows) == tableRows {
+				return nil, fault.Newf(fault.Refused, "the answer has more than %d rows, too many for a terminal", tableRows).WithHint("ask for less, or connect to the gate with psql")
+			}
+			row := make([]*string, b.NumCols())
+			for j, c := range b.Columns() {
+				if !c.IsNull(i) {
+					text := cellText(c, i)
+					row[j] = &text
+				}
+			}
+			t.Rows = append(t.Rows, row)
+		}
+	}
+	return t, nil
+}
+
+// cellText is a value as people read it; its bytes are the text's own.
+func cellText(c arrow.Array, i int) string {
+	if u, ok := c.(*array.FixedSizeBinary); ok && u.DataType().(*arrow.FixedSizeBinaryType).ByteWidth == 16 { //nolint:errcheck,forcetypeassert // its own type
+		h := hex.EncodeToString(u.Value(i))
+		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	}
+	return strings.Clone(c.ValueStr(i))
+}
