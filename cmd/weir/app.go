@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = fault.New(fault.Usage, strings.TrimSpace(firstLine(err.Error())), "weir help shows the commands, weir help COMMAND one of them")
 	}
 	shown := fault.Public(err)
-	if ctx.Err() != nil && shown.Kind == fault.Internal {
+	if ctx.Err() != nil && (shown.Kind == fault.Internal || shown.Kind == fault.Unavailable) {
 		shown = fault.New(fault.Unavailable, "weir was interrupted before it was done", "run the command again").WithCause(err)
 	}
 	if shown.Message != "" {

@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
@@ -454,5 +457,34 @@ func TestRelativePathsMeanTheSameFromAnywhere(t *testing.T) {
 	}
 	if left, _ := filepath.Glob("/my state*"); len(left) > 0 {
 		t.Errorf("made elsewhere: %v", left)
+	}
+}
+
+// Whoever may not look into the folder is told so, and not that there is nothing.
+func TestStateOfAnotherUserIsNotCalledMissing(t *testing.T) {
+	if os.Getuid() != 0 {
+		return // to become somebody else takes root, and root alone is let into every folder
+	}
+	dir, err := os.MkdirTemp("/tmp", "weir-manners-") //nolint:usetesting // the other user must be able to walk there
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Dir(write(t, dir, "state/state.json", `{"format": 1, "id": "abc", "keys": ""}`))
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "status", "--state", state)
+	cmd.Args[0], cmd.Dir = "weir", dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	r := result{exit.ExitCode(), "", string(out)}
+	mannerly(t, "a stranger", r)
+	if r.code != 4 || !strings.Contains(r.stderr, "is closed to you") {
+		t.Errorf("%+v", r)
 	}
 }

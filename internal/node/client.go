@@ -49,7 +49,11 @@ func Connect(ctx context.Context, c *Config, log *slog.Logger) (Weir, error) {
 	if !errors.Is(err, errNoNode) {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(c.State, "state.json")); err != nil {
+	_, err = os.Stat(filepath.Join(c.State, "state.json"))
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fault.Newf(fault.Refused, "the state folder %s is closed to you", c.State).WithHint("ask as the user that runs weir")
+	}
+	if err != nil {
 		return nil, fault.Newf(fault.NotFound, "there is no copy in %s", c.State).WithHint("make one with weir run, or name another folder with --state")
 	}
 	n, err := Open(ctx, c, log)
