@@ -23,8 +23,11 @@ func TestMain(m *testing.M) {
 
 var literalKey = []byte("a key that only tests have")
 
-// canary is in every forbidden cell, and in the names of forbidden things.
-const canary = "canary"
+// canary is in the names of forbidden things, and song is in every forbidden cell. No statement says the song.
+const (
+	canary = "canary"
+	song   = "xyzzy"
+)
 
 // stored is a table of the test's store: its values in SQL, one row each. Columns called canary_… and those of weir itself are forbidden.
 type stored struct {
@@ -41,29 +44,29 @@ var store = []stored{
 			"price DECIMAL(10,2)", "score DOUBLE", "online BOOLEAN", "info STRUCT(os VARCHAR, v INTEGER)", "attrs MAP(VARCHAR, INTEGER)", "extra VARCHAR", "_weir_key UUID",
 		},
 		[]string{
-			`1, 'canary', 1, 'CAM', ['a','b'], 'canary', '2024-01-01 10:00:00', '2024-01-01', 10.50, 1.5, true, {'os':'x','v':1}, MAP{'x':1,'y':2}, '{"a":1,"b":"q"}'`,
-			`2, 'canary', 1, 'CAM', ['b'], 'canary', '2024-01-02 11:00:00', '2024-01-02', NULL, 2.5, false, {'os':'y','v':2}, MAP{'x':3}, '{"a":2}'`,
-			`3, 'canary', 2, 'LOCK', [], 'canary', '2024-01-02 12:30:00', '2024-01-02', 20.00, NULL, true, {'os':'x','v':3}, MAP{'y':4}, '{}'`,
-			`4, 'canary', 3, 'it''s', ['c','a'], 'canary', '2024-02-03 00:00:00', '2024-02-03', 5.25, 4.0, true, NULL, MAP{}, '{"b":"ü"}'`,
-			`5, 'canary', NULL, NULL, NULL, 'canary', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL`,
+			`1, 'xyzzy', 1, 'CAM', ['a','b'], 'xyzzy', '2024-01-01 10:00:00', '2024-01-01', 10.50, 1.5, true, {'os':'x','v':1}, MAP{'x':1,'y':2}, '{"a":1,"b":"q"}'`,
+			`2, 'xyzzy', 1, 'CAM', ['b'], 'xyzzy', '2024-01-02 11:00:00', '2024-01-02', NULL, 2.5, false, {'os':'y','v':2}, MAP{'x':3}, '{"a":2}'`,
+			`3, 'xyzzy', 2, 'LOCK', [], 'xyzzy', '2024-01-02 12:30:00', '2024-01-02', 20.00, NULL, true, {'os':'x','v':3}, MAP{'y':4}, '{}'`,
+			`4, 'xyzzy', 3, 'it''s', ['c','a'], 'xyzzy', '2024-02-03 00:00:00', '2024-02-03', 5.25, 4.0, true, NULL, MAP{}, '{"b":"ü"}'`,
+			`5, 'xyzzy', NULL, NULL, NULL, 'xyzzy', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL`,
 		},
 	},
 	{
 		"fleet", "home",
 		[]string{"id INTEGER", "country VARCHAR", "rooms INTEGER", "canary_email VARCHAR"},
-		[]string{`1, 'DE', 3, 'canary'`, `2, 'NL', 2, 'canary'`, `3, 'DE', NULL, 'canary'`},
+		[]string{`1, 'DE', 3, 'xyzzy'`, `2, 'NL', 2, 'xyzzy'`, `3, 'DE', NULL, 'xyzzy'`},
 	},
 	{
 		"fleet", "event",
 		[]string{"device_id INTEGER", "ts TIMESTAMP", "kind VARCHAR", "amount INTEGER", "canary_note VARCHAR"},
 		[]string{
-			`1, '2024-01-01 09:00:00', 'on', 5, 'canary'`, `1, '2024-01-01 09:30:00', 'off', 7, 'canary'`, `2, '2024-01-02 10:00:00', 'on', 1, 'canary'`,
-			`3, '2024-01-03 10:00:00', 'on', NULL, 'canary'`,
+			`1, '2024-01-01 09:00:00', 'on', 5, 'xyzzy'`, `1, '2024-01-01 09:30:00', 'off', 7, 'xyzzy'`, `2, '2024-01-02 10:00:00', 'on', 1, 'xyzzy'`,
+			`3, '2024-01-03 10:00:00', 'on', NULL, 'xyzzy'`,
 		},
 	},
-	{"fleet", "canary_token", []string{"id INTEGER", "value VARCHAR"}, []string{`1, 'canary'`}},
-	{"vault", "canary_person", []string{"id INTEGER", "name VARCHAR"}, []string{`1, 'canary'`}},
-	{"main", "canary_main", []string{"id INTEGER", "name VARCHAR"}, []string{`1, 'canary'`}},
+	{"fleet", "canary_token", []string{"id INTEGER", "value VARCHAR"}, []string{`1, 'xyzzy'`}},
+	{"vault", "canary_person", []string{"id INTEGER", "name VARCHAR"}, []string{`1, 'xyzzy'`}},
+	{"main", "canary_main", []string{"id INTEGER", "name VARCHAR"}, []string{`1, 'xyzzy'`}},
 }
 
 func forbidden(name string) bool {
@@ -223,7 +226,7 @@ func TestAllowedStatementsAnswerAsIfOnlyWhatIsAllowedExisted(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\n\t%s\n\trows %q\n\twant %q", sql, x.SQL, got, want)
 		}
-		if all := fmt.Sprint(names, got, x.Reads); strings.Contains(strings.ReplaceAll(sql, canary, ""), canary) || strings.Contains(all, canary) {
+		if all := fmt.Sprint(names, got, x.Reads); strings.Contains(all, canary) || strings.Contains(all, song) {
 			t.Errorf("%s\n\ta canary sings: %s", sql, all)
 		}
 	}
