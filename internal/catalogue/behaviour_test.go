@@ -285,7 +285,9 @@ func TestParametersAreValuesAndNothingElse(t *testing.T) {
 func TestNamesOfAnyKindAreHeld(t *testing.T) {
 	odd := &decision.Catalog{Tables: []decision.Table{
 		{Schema: "Odd Schema", Name: `quo"te's`, Columns: []decision.Column{{Name: "select", Type: "VARCHAR"}, {Name: "größe", Type: "STRUCT(a INTEGER)"}, {Name: `\N`, Type: "INTEGER"}}},
-		{Schema: "a", Name: "same", Columns: []decision.Column{{Name: "x", Type: "INTEGER"}}}, {Schema: "b", Name: "same"}, {Schema: "b", Name: "pg_class"},
+		{Schema: "a", Name: "same", Columns: []decision.Column{{Name: "x", Type: "INTEGER"}}},
+		{Schema: "b", Name: "same"},
+		{Schema: "b", Name: "pg_class"},
 	}}
 	c := open(t, start(t), `us"er'`, odd)
 	a, err := ask(t.Context(), c, "SELECT oid::regclass::text, pg_table_is_visible(oid), relnatts FROM pg_class WHERE relnamespace >= 1000000 ORDER BY 1")

@@ -170,8 +170,13 @@ func (b *builder) names() {
 // system fills what is the same for everybody.
 func (b *builder) system() {
 	b.fill("pg_am", "oid amname amhandler amtype", nil, [][]string{
-		{"2", "heap", "3", "t"}, {"403", "btree", "330", "i"}, {"405", "hash", "331", "i"}, {"783", "gist", "332", "i"}, {"2742", "gin", "333", "i"},
-		{"4000", "spgist", "334", "i"}, {"3580", "brin", "335", "i"},
+		{"2", "heap", "3", "t"},
+		{"403", "btree", "330", "i"},
+		{"405", "hash", "331", "i"},
+		{"783", "gist", "332", "i"},
+		{"2742", "gin", "333", "i"},
+		{"4000", "spgist", "334", "i"},
+		{"3580", "brin", "335", "i"},
 	})
 	b.fill("pg_tablespace", "oid spcname spcowner", nil, [][]string{{"1663", "pg_default", "10"}, {"1664", "pg_global", "10"}})
 	b.fill("pg_language", "oid lanname lanpltrusted", map[string]string{"lanowner": "10"}, [][]string{{"12", "internal", "false"}, {"13", "c", "false"}, {"14", "sql", "true"}})
@@ -179,7 +184,11 @@ func (b *builder) system() {
 		{"100", "default", "d", "-1", nullMark, nullMark}, {"950", "C", "c", "-1", "C", "C"}, {"951", "POSIX", "c", "-1", "POSIX", "POSIX"}, {"12340", "ucs_basic", "c", "6", "C", "C"},
 	})
 	b.fill("pg_range", "rngtypid rngsubtype rngmultitypid rngsubopc", nil, [][]string{
-		{"3904", "23", "4451", "1978"}, {"3906", "1700", "4532", "3125"}, {"3908", "1114", "4533", "3128"}, {"3910", "1184", "4534", "3127"}, {"3912", "1082", "4535", "3122"},
+		{"3904", "23", "4451", "1978"},
+		{"3906", "1700", "4532", "3125"},
+		{"3908", "1114", "4533", "3128"},
+		{"3910", "1184", "4534", "3127"},
+		{"3912", "1082", "4535", "3122"},
 		{"3926", "20", "4536", "3124"},
 	})
 	var settings [][]string

@@ -46,9 +46,6 @@ func (s sessions) Session(ctx context.Context) (catalogue.Session, error) {
 func (s session) Select(ctx context.Context, sql string) (catalogue.Reader, error) {
 	r, err := s.Session.Select(ctx, sql)
 	if err != nil {
-		if os.Getenv("CATDEBUG") != "" {
-			fmt.Println(sql, engine.ClassOf(err))
-		}
 		return nil, err
 	}
 	return r, nil
@@ -77,15 +74,31 @@ func open(t testing.TB, e catalogue.Engine, user string, c *decision.Catalog) *c
 func shop() *decision.Catalog {
 	return &decision.Catalog{Tables: []decision.Table{
 		{Schema: "fleet", Name: "account", Columns: []decision.Column{
-			{Name: "account_id", Type: "UUID"}, {Name: "country", Type: "VARCHAR"}, {Name: "plan", Type: "VARCHAR"}, {Name: "birth_year", Type: "INTEGER"},
+			{Name: "account_id", Type: "UUID"},
+			{Name: "country", Type: "VARCHAR"},
+			{Name: "plan", Type: "VARCHAR"},
+			{Name: "birth_year", Type: "INTEGER"},
 			{Name: "premium", Type: "BOOLEAN"},
 		}},
 		{Schema: "fleet", Name: "device", Columns: []decision.Column{
-			{Name: "device_id", Type: "UUID"}, {Name: "owner_user_id", Type: "UUID"}, {Name: "model_id", Type: "VARCHAR"}, {Name: "firmware", Type: "VARCHAR"},
-			{Name: "first_activated_at", Type: "TIMESTAMP"}, {Name: "day", Type: "DATE"}, {Name: "price", Type: "DECIMAL(10,2)"}, {Name: "ratio", Type: "DOUBLE"},
-			{Name: "signal", Type: "FLOAT"}, {Name: "events", Type: "BIGINT"}, {Name: "small", Type: "SMALLINT"}, {Name: "tags", Type: "VARCHAR[]"},
-			{Name: "numbers", Type: "INTEGER[]"}, {Name: "seen_at", Type: "TIMESTAMP WITH TIME ZONE"}, {Name: "clock", Type: "TIME"}, {Name: "span", Type: "INTERVAL"},
-			{Name: "raw", Type: "BLOB"}, {Name: "doc", Type: "JSON"},
+			{Name: "device_id", Type: "UUID"},
+			{Name: "owner_user_id", Type: "UUID"},
+			{Name: "model_id", Type: "VARCHAR"},
+			{Name: "firmware", Type: "VARCHAR"},
+			{Name: "first_activated_at", Type: "TIMESTAMP"},
+			{Name: "day", Type: "DATE"},
+			{Name: "price", Type: "DECIMAL(10,2)"},
+			{Name: "ratio", Type: "DOUBLE"},
+			{Name: "signal", Type: "FLOAT"},
+			{Name: "events", Type: "BIGINT"},
+			{Name: "small", Type: "SMALLINT"},
+			{Name: "tags", Type: "VARCHAR[]"},
+			{Name: "numbers", Type: "INTEGER[]"},
+			{Name: "seen_at", Type: "TIMESTAMP WITH TIME ZONE"},
+			{Name: "clock", Type: "TIME"},
+			{Name: "span", Type: "INTERVAL"},
+			{Name: "raw", Type: "BLOB"},
+			{Name: "doc", Type: "JSON"},
 		}},
 		{Schema: "billing", Name: "invoice", Columns: []decision.Column{
 			{Name: "invoice_id", Type: "UUID"}, {Name: "amount", Type: "DECIMAL(12,4)"}, {Name: "Mixed Case", Type: "VARCHAR"},

@@ -34,7 +34,6 @@ type rewriter struct {
 	described  bool
 	parameters map[int]uint32
 	at         *scope
-	windows    []string
 	err        error
 }
 

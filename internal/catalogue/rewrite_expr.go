@@ -406,7 +406,7 @@ func (r *rewriter) choice(c *choice) (string, uint32) {
 	var conditions []string
 	var branches []branch
 	for _, w := range c.when {
-		condition := ""
+		var condition string
 		if c.of != nil {
 			condition, _ = r.literalBeside(w[0], of)
 		} else {
