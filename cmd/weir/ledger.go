@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/ledger"
+	"github.com/weirproject/weir/internal/metric"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -20,23 +22,33 @@ func (a *app) ledgerCommand() *cobra.Command {
 
 func (a *app) ledgerShowCommand() *cobra.Command {
 	var from int64
-	var kind string
-	c := &cobra.Command{Use: "show", Short: "the entries, oldest first", Args: takes(0, 0)}
+	var kind, reads, since, until string
+	c := &cobra.Command{
+		Use: "show", Short: "the entries, oldest first", Args: takes(0, 0),
+		Example: "  weir ledger show --reads fleet.device.model_id --from 2026-11-01 --to 2026-12-01",
+	}
 	c.Flags().Int64Var(&from, "from-entry", 0, "begin with the entry of this `NUMBER`")
-	c.Flags().StringVar(&kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, verification …")
+	c.Flags().StringVar(&kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, people, verification …")
+	c.Flags().StringVar(&reads, "reads", "", "only questions that read this `COLUMN`, written as schema.table.column")
+	c.Flags().StringVar(&since, "from", "", "first `TIME`, inclusive: a date or RFC 3339")
+	c.Flags().StringVar(&until, "to", "", "last `TIME`, exclusive: a date or RFC 3339")
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
+		f, err := newEntryFilter(kind, reads, since, until)
+		if err != nil {
+			return err
+		}
 		config, err := a.load(cmd)
 		if err != nil {
 			return err
 		}
-		for e, err := range ledger.ReadDir(cmd.Context(), filepath.Join(config.State, "ledger"), ledger.Index(from)) {
+		for e, err := range ledger.ReadDir(cmd.Context(), filepath.Join(config.State, "ledger"), ledger.Index(from), f.words...) {
 			if err != nil {
 				return err
 			}
-			if kind != "" && e.Type != kind {
+			body, _ := e.Body.(json.RawMessage)
+			if !f.shows(e, body) {
 				continue
 			}
-			body, _ := e.Body.(json.RawMessage)
 			if a.json {
 				line, err := json.Marshal(map[string]any{"index": e.Index, "time": e.Time, "type": e.Type, "principal": e.Principal, "body": body})
 				if err != nil {
@@ -50,6 +62,71 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 		return nil
 	})
 	return c
+}
+
+// entryFilter says which entries are shown.
+type entryFilter struct {
+	kind          string
+	table, column string
+	from, to      *time.Time
+	words         []string // that every shown entry's line holds
+}
+
+func newEntryFilter(kind, reads, since, until string) (*entryFilter, error) {
+	f := &entryFilter{kind: kind}
+	if reads != "" {
+		i := strings.LastIndexByte(reads, '.')
+		if i <= 0 || !strings.Contains(reads[:i], ".") {
+			return nil, fault.New(fault.Usage, "--reads is not the name of a column", "write it as schema.table.column: fleet.device.model_id")
+		}
+		f.table, f.column = reads[:i], reads[i+1:]
+		for _, w := range []string{f.table, f.column} {
+			quoted, err := json.Marshal(w)
+			if err != nil {
+				return nil, err
+			}
+			f.words = append(f.words, string(quoted))
+		}
+	}
+	for _, t := range []struct {
+		flag, text string
+		into       **time.Time
+	}{{"--from", since, &f.from}, {"--to", until, &f.to}} {
+		if t.text == "" {
+			continue
+		}
+		at, err := metric.ParseTime(t.flag, t.text)
+		if err != nil {
+			return nil, err
+		}
+		*t.into = &at
+	}
+	return f, nil
+}
+
+func (f *entryFilter) shows(e ledger.Entry, body []byte) bool {
+	if f.kind != "" && e.Type != f.kind || f.from != nil && e.Time.Before(*f.from) || f.to != nil && !e.Time.Before(*f.to) {
+		return false
+	}
+	return f.table == "" || readsColumn(body, f.table, f.column)
+}
+
+// readsColumn tells whether a recorded question reads a column, by a metric or by SQL.
+func readsColumn(body []byte, table, column string) bool {
+	type read struct {
+		Table   string   `json:"table"`
+		Columns []string `json:"columns"`
+	}
+	var asked struct {
+		Reads   []read `json:"reads"`
+		Columns []read `json:"columns"`
+	}
+	if json.Unmarshal(body, &asked) != nil {
+		return false
+	}
+	return slices.ContainsFunc(append(asked.Reads, asked.Columns...), func(r read) bool {
+		return r.Table == table && slices.Contains(r.Columns, column)
+	})
 }
 
 func (a *app) ledgerVerifyCommand() *cobra.Command {
