@@ -603,9 +603,9 @@ func TestLongTransactionAtProduction(t *testing.T) {
 
 // A tighter policy takes old bytes out of the files; a kill in the middle must not leave them there.
 func TestKillsWhileAPolicyTakesBytesAway(t *testing.T) {
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any seed
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test repeats itself by its seed
+	dice := rand.New(rand.NewPCG(seed, 0))
 	s := newShop(t)
 	s.exec("INSERT INTO shop.customer SELECT i, 'e', 'FR', repeat(md5(i::text), 9), i, 'n' FROM generate_series(10001, 60000) i", // so that writing the file anew takes its time
 		"UPDATE shop.setting SET value = 'Quidnunc' || name")
