@@ -103,6 +103,15 @@ func (g *Gate) Session(p Principal) *Session {
 	return &Session{gate: g, principal: p, id: hex.EncodeToString(id[:])}
 }
 
+// Rights are what the session's role may do.
+func (s *Session) Rights() Rights { return s.principal.Role.Rights() }
+
+// RecordLookup records a question about the database itself, which reads nothing of the copy: what it says is not kept.
+func (s *Session) RecordLookup(ctx context.Context) error {
+	_, err := s.record(ctx, "question", s.asked("catalogue"))
+	return err
+}
+
 // Question is what can be asked. Exactly one field is set.
 type Question struct {
 	Metric *metric.Question

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"github.com/weirproject/weir/internal/catalogue"
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/gate"
@@ -98,6 +100,9 @@ type visitor struct {
 	once   sync.Once
 	done   chan struct{}
 	reason error // set before done is closed
+
+	catalogueMu sync.Mutex // guards catalogue
+	catalogue   *catalogue.Catalogue
 }
 
 // check ends the session when its holder may not be here any more, or is something else now.
@@ -125,14 +130,108 @@ func (v *visitor) Close() {
 	if v.expiry != nil {
 		v.expiry.Stop()
 	}
+	v.catalogueMu.Lock()
+	if v.catalogue != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		_ = v.catalogue.Close(ctx) // the engine forgets it at its own end otherwise
+		cancel()
+	}
+	v.catalogueMu.Unlock()
 	v.door.mu.Lock()
 	defer v.door.mu.Unlock()
 	delete(v.door.inside, v)
 }
 
+// emulated returns the catalogue of what the visitor's role may see, made at the first question about it.
+func (v *visitor) emulated(ctx context.Context) (*catalogue.Catalogue, error) {
+	v.catalogueMu.Lock()
+	defer v.catalogueMu.Unlock()
+	if v.catalogue != nil {
+		return v.catalogue, nil
+	}
+	visible := &decision.Catalog{}
+	if v.session.Rights().SQL {
+		var err error
+		if visible, err = v.door.node.catalogNow(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c, err := catalogue.New(ctx, &v.door.node.emulated, string(v.principal.Name), databaseName, visible)
+	if err != nil {
+		return nil, err
+	}
+	v.catalogue = c
+	return c, nil
+}
+
+// aboutItself prepares a question about the database itself. It reads nothing of the copy.
+func (v *visitor) aboutItself(ctx context.Context, sql string) (pgwire.Statement, error) {
+	c, err := v.emulated(ctx)
+	if err != nil {
+		return nil, stated(err, "XX000")
+	}
+	schema, parameters, err := c.Describe(ctx, sql)
+	if err != nil {
+		return nil, stated(err, "42601")
+	}
+	return &lookup{visitor: v, catalogue: c, sql: sql, schema: schema, parameters: parameters}, nil
+}
+
+// lookup is a question about the database itself.
+type lookup struct {
+	visitor    *visitor
+	catalogue  *catalogue.Catalogue
+	sql        string
+	schema     *arrow.Schema
+	parameters []uint32
+}
+
+func (l *lookup) Parameters() []uint32  { return l.parameters }
+func (l *lookup) Schema() *arrow.Schema { return l.schema }
+
+func (l *lookup) Run(ctx context.Context, parameters []any) (pgwire.Rows, error) {
+	if l.visitor.check(); l.visitor.ended() {
+		return nil, l.visitor.reason
+	}
+	if err := l.visitor.session.RecordLookup(ctx); err != nil {
+		return nil, stated(err, "XX000")
+	}
+	rows, err := l.catalogue.Query(ctx, l.sql, parameters...)
+	if err != nil {
+		return nil, stated(err, "42601")
+	}
+	return lookupRows{rows, l.schema}, nil
+}
+
+// lookupRows gives every batch the schema that says which PostgreSQL types its columns have.
+type lookupRows struct {
+	*catalogue.Rows
+	schema *arrow.Schema
+}
+
+func (r lookupRows) Batches() iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range r.Rows.Batches() {
+			if err != nil {
+				yield(nil, stated(err, "XX000"))
+				return
+			}
+			typed := array.NewRecordBatch(r.schema, b.Columns(), b.NumRows())
+			more := yield(typed, nil)
+			typed.Release()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
 func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwire.Statement, error) {
 	if v.check(); v.ended() {
 		return nil, v.reason
+	}
+	if catalogue.Recognises(sql) {
+		return v.aboutItself(ctx, sql)
 	}
 	st, err := v.session.Prepare(ctx, sql)
 	if err != nil {
@@ -205,6 +304,10 @@ func stated(err error, fallback string) error {
 	var has *pgwire.StateError
 	if errors.As(err, &has) {
 		return err
+	}
+	var looked *catalogue.StateError
+	if errors.As(err, &looked) {
+		return fault.Public(err).WithCause(&pgwire.StateError{SQLState: looked.SQLState})
 	}
 	s := &pgwire.StateError{SQLState: fallback}
 	var refusal *decision.RefusalError

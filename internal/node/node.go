@@ -44,7 +44,8 @@ type Node struct {
 	authority *people.Authority
 	people    *people.Registry
 	door      *door
-	decider   lazyDecider
+	decider   lazyDecider // its engine parses
+	emulated  lazyEngine  // holds the emulated catalogues; apart, so that nothing of theirs is near the parser
 	opened    time.Time
 
 	mu        sync.Mutex // guards all below
@@ -83,7 +84,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error)
 	if err := n.openPeople(); err != nil {
 		return nil, err
 	}
-	n.decider.node = n
+	n.decider.keys, n.decider.log, n.emulated.log = n.keys, log, log
 	n.gate = gate.New(gate.Options{
 		Store: n.store, Ledger: n.ledger, Metrics: n.metrics, PolicyHash: n.policy.Hash(), Timeout: questionTimeout, Decider: &n.decider, Catalog: n.catalogNow,
 	})
@@ -104,7 +105,7 @@ func (c *Config) limits() store.Limits {
 // Close closes everything in reverse order. It may be called twice.
 func (n *Node) Close() error {
 	var errs []error
-	errs = append(errs, n.decider.close())
+	errs = append(errs, n.decider.close(), n.emulated.close())
 	if n.people != nil {
 		errs = append(errs, n.people.Close())
 		n.people = nil

@@ -2,14 +2,17 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/weirproject/weir/internal/catalogue"
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/engine"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/people"
+	"github.com/weirproject/weir/internal/treatment"
 )
 
 // openPeople opens the accounts and the certificate authority, making both where there are none.
@@ -36,57 +39,86 @@ func (n *Node) openPeople() (err error) {
 	return err
 }
 
-// lazyDecider starts the fileless engine when the first statement is decided: most commands need none.
+// lazyDecider decides with the parser of a fileless engine that starts when the first statement comes: most commands need none.
 type lazyDecider struct {
-	node *Node
-
-	mu      sync.Mutex // guards all below
-	decider *decision.Decider
-	parser  *engine.Engine
-	closed  bool
+	lazyEngine
+	keys *treatment.Keys
 }
 
-// Decide implements gate.Decider. An engine that died is replaced.
+// Decide implements gate.Decider.
 func (l *lazyDecider) Decide(ctx context.Context, r decision.Request) (*decision.Decision, error) {
-	d, err := l.get(ctx)
+	e, err := l.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return d.Decide(ctx, r)
+	return decision.New(engine.NewParser(e), l.keys.Literals()).Decide(ctx, r)
 }
 
-func (l *lazyDecider) get(ctx context.Context) (*decision.Decider, error) {
+// lazyEngine is a fileless engine that starts when it is first needed, for catalogue.Catalogue.
+type lazyEngine struct {
+	log *slog.Logger
+
+	mu     sync.Mutex // guards all below
+	engine *engine.Engine
+	closed bool
+}
+
+// Session implements catalogue.Engine. An engine that died is replaced.
+func (l *lazyEngine) Session(ctx context.Context) (catalogue.Session, error) {
+	e, err := l.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return catalogueSession{s}, nil
+}
+
+func (l *lazyEngine) get(ctx context.Context) (*engine.Engine, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.parser != nil {
-		select {
-		case <-l.parser.Done():
-			l.parser = nil
-		default:
-			return l.decider, nil
-		}
-	}
 	if l.closed {
 		return nil, errClosing
 	}
-	e, err := engine.Start(ctx, engine.Config{MemoryBytes: 256 << 20, Threads: 1, Readers: 4, Log: l.node.log})
+	if l.engine != nil {
+		select {
+		case <-l.engine.Done():
+			l.engine = nil
+		default:
+			return l.engine, nil
+		}
+	}
+	e, err := engine.Start(ctx, engine.Config{MemoryBytes: 256 << 20, Threads: 1, Readers: 4, Log: l.log})
 	if err != nil {
 		return nil, err
 	}
-	l.parser, l.decider = e, decision.New(engine.NewParser(e), l.node.keys.Literals())
-	return l.decider, nil
+	l.engine = e
+	return e, nil
 }
 
-func (l *lazyDecider) close() error {
+func (l *lazyEngine) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	if l.parser == nil {
+	if l.engine == nil {
 		return nil
 	}
-	e := l.parser
-	l.parser = nil
+	e := l.engine
+	l.engine = nil
 	return e.Close()
+}
+
+// catalogueSession is an engine's session as catalogue needs it.
+type catalogueSession struct{ *engine.Session }
+
+func (s catalogueSession) Select(ctx context.Context, sql string) (catalogue.Reader, error) {
+	rows, err := s.Session.Select(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 // Login is what somebody connects to SQL with. It is shown once.

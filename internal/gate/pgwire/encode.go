@@ -78,6 +78,11 @@ func (e *encoder) form(a arrow.Array, m arrow.Metadata, b bool) put {
 	if p := extensionForm(a, name, m, b); p != nil {
 		return p
 	}
+	if oid := saidOID(m); b && oid != 0 && oid != oidInt8 {
+		if v, ok := a.(*array.Int64); ok { // object ids and their like have four bytes
+			return intForm(v.Values(), 4, b)
+		}
+	}
 	switch a := a.(type) {
 	case *array.Boolean:
 		return boolForm(a.Value, b)

@@ -1,6 +1,8 @@
 package pgwire
 
 import (
+	"strconv"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/weirproject/weir/internal/fault"
@@ -130,6 +132,9 @@ func extensionOf(t arrow.DataType, m arrow.Metadata) (string, arrow.DataType) {
 
 // typeOf is the PostgreSQL type of an Arrow type, and its modifier.
 func typeOf(t arrow.DataType, m arrow.Metadata) (uint32, int32) {
+	if oid := saidOID(m); oid != 0 {
+		return oid, -1
+	}
 	name, t := extensionOf(t, m)
 	switch name {
 	case extensionUUID:
@@ -202,6 +207,22 @@ func decimalModifier(t arrow.DecimalType) int32 {
 		return -1
 	}
 	return t.GetPrecision()<<16 | t.GetScale() + 4
+}
+
+// oidKey is the key of a field's metadata that holds the object id of its type, where that is not the natural one of its Arrow type: answers about the catalogue have such columns. Integers are
+// sent as that type's, all else as text.
+const oidKey = "pg.oid"
+
+func saidOID(m arrow.Metadata) uint32 {
+	said, ok := m.GetValue(oidKey)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseUint(said, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
 }
 
 // OIDOf is the PostgreSQL type of a field as this package sends it; 0 for one whose type is not known.
