@@ -88,6 +88,7 @@ func TestReadsAreTheColumnsReadAnywhere(t *testing.T) {
 		"SELECT (SELECT max(rooms) FROM fleet.home h WHERE h.id = d.home_id) FROM fleet.device d":                         "[{fleet.device [home_id]} {fleet.home [id rooms]}]",
 		"SELECT list_transform(tags, lambda t: t || model) FROM fleet.device":                                             "[{fleet.device [model tags]}]",
 		"SELECT list_transform(tags, lambda model: model) FROM fleet.device":                                              "[{fleet.device [tags]}]",
+		"SELECT id FROM fleet.device ORDER BY ALL":                                                                        "[{fleet.device [id]}]",
 		"SELECT info.os FROM fleet.device":                                                                                "[{fleet.device [info]}]",
 		"SELECT 1 FROM fleet.device SEMI JOIN fleet.home ON device.home_id = home.id":                                     "[{fleet.device [home_id]} {fleet.home [id]}]",
 		"SELECT id AS model FROM fleet.device ORDER BY model":                                                             "[{fleet.device [id model]}]",

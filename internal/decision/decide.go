@@ -17,6 +17,9 @@ type Decider struct {
 	key    []byte
 }
 
+// mostRows is the greatest limit on rows.
+const mostRows = 1 << 53
+
 // minKey is the least length of a key for literals, in bytes.
 const minKey = 16
 
@@ -50,7 +53,7 @@ func (d *Decider) Decide(ctx context.Context, r Request) (*Decision, error) {
 	top := object(statement, "node")
 	w.query(top, nil, nil)
 	if w.rule == "" && r.MaxRows > 0 {
-		top = w.limit(top, r.MaxRows+1)
+		top = w.limit(top, min(r.MaxRows, mostRows)+1)
 	}
 	for i := range w.parameters {
 		if i > len(w.parameters) {

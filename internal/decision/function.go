@@ -163,20 +163,23 @@ const (
 	maxList   = 1_000_000 // values that a call of range or generate_series gives
 )
 
+// sizeArguments says which argument of a function says how big its answer is.
+var sizeArguments = map[string]int{
+	"repeat": 1, "lpad": 1, "rpad": 1, "list_resize": 1, "array_resize": 1, "bitstring": 1, "equi_width_bins": 2, "to_base": 2, "bar": 3,
+}
+
 // guard refuses the calls whose numbers would fill the memory by themselves, and returns how much one of them multiplies.
 func (w *walker) guard(name string, n node, children []any) int64 {
 	at := location(n)
-	switch name {
-	case "repeat", "lpad", "rpad", "list_resize", "array_resize", "left", "right":
-		if name == "left" || name == "right" || len(children) < 2 {
-			return 1
-		}
-		count, ok := whole(asNode(children[1]))
+	if i, ok := sizeArguments[name]; ok && len(children) > i {
+		count, ok := whole(asNode(children[i]))
 		if !ok || count > maxRepeat || max(count, 1)*w.growth > maxGrowth {
 			w.refuse(RuleSize, at)
 			return 1
 		}
 		return max(count, 1)
+	}
+	switch name {
 	case "range", "generate_series":
 		if size := series(children); size*float64(w.growth) > maxList {
 			w.refuse(RuleSize, at)

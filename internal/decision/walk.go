@@ -253,7 +253,12 @@ func (w *walker) modifiers(n node, s *scope, known *tables) {
 		switch text(m, "type") {
 		case "ORDER_MODIFIER":
 			w.keys(m, "type", "orders")
-			w.orders(list(m, "orders"), s, known)
+			orders := list(m, "orders")
+			if len(orders) == 1 && orderAll(object(asNode(orders[0]), "expression")) {
+				w.order(asNode(orders[0]))
+				continue
+			}
+			w.orders(orders, s, known)
 		case "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER":
 			w.keys(m, "type", "limit", "offset")
 			for _, key := range []string{"limit", "offset"} {
@@ -272,10 +277,24 @@ func (w *walker) modifiers(n node, s *scope, known *tables) {
 
 func (w *walker) orders(orders []any, s *scope, known *tables) {
 	for _, v := range orders {
-		o := asNode(v)
-		w.keys(o, "type", "null_order", "expression")
-		w.enum(o, "type", "ORDER_DEFAULT", "ASCENDING", "DESCENDING")
-		w.enum(o, "null_order", "ORDER_DEFAULT", "NULLS FIRST", "NULLS LAST")
-		w.expression(object(o, "expression"), s, known)
+		w.order(asNode(v))
+		w.expression(object(asNode(v), "expression"), s, known)
 	}
+}
+
+// order checks how an expression is ordered by.
+func (w *walker) order(o node) {
+	w.keys(o, "type", "null_order", "expression")
+	w.enum(o, "type", "ORDER_DEFAULT", "ASCENDING", "DESCENDING")
+	w.enum(o, "null_order", "ORDER_DEFAULT", "NULLS FIRST", "NULLS LAST")
+}
+
+// orderAll tells ORDER BY ALL, which is a star with nothing to it: it orders by what is selected, and reads nothing else.
+func orderAll(n node) bool {
+	for k, v := range n {
+		if k != keyClass && k != keyType && k != keyAt && k != "columns" && !empty(v) {
+			return false
+		}
+	}
+	return text(n, keyClass) == "STAR" && text(n, keyType) == "STAR" && truth(n, "columns")
 }

@@ -201,3 +201,7 @@ SELECT #1, #2 FROM fleet.home
 SELECT hash(id) = hash(id), md5(model), sha256(model), typeof(id) FROM fleet.device
 SELECT timezone('Europe/Berlin', seen) IS NOT NULL, seen AT TIME ZONE 'UTC' IS NOT NULL FROM fleet.device
 SELECT array_value(1, 2), array_cosine_similarity([1.0, 2.0]::FLOAT[2], [2.0, 1.0]::FLOAT[2]), [1, 2] && [2], [1, 2] @> [1]
+SELECT model, id FROM fleet.device ORDER BY ALL DESC NULLS LAST
+SELECT id FROM fleet.device ORDER BY COLUMNS('^(model|id)$')
+SELECT array_agg(DISTINCT model ORDER BY model) FROM fleet.device
+SELECT model, id FROM fleet.device UNION ALL SELECT country, id FROM fleet.home ORDER BY ALL

@@ -414,6 +414,13 @@ size | SELECT printf('%1000000000d', 1)
 size | SELECT printf('%*d', 1000000000, 1)
 size | SELECT format(model, 1) FROM fleet.device
 size | SELECT NULL::INTEGER[100000000]
+size | SELECT bitstring('1', 1000000000)
+size | SELECT equi_width_bins(0, 1000000000, 1000000000, false)
+size | SELECT to_base(1, 2, 1000000000)
+size | SELECT bar(1, 0, 1, 1000000000)
+size | SELECT lpad(repeat('x', 10000), 10000, repeat('y', 10000))
+size | SELECT repeat(list_transform([1], lambda x: repeat('x', 9999))[1], 9999)
+size | SELECT repeat('x', $1)
 # Bytes
 bytes | "SELECT id\u00a0FROM\u00a0fleet.device"
 bytes | "SELECT canary_mac\u00a0FROM\u00a0fleet.device"
