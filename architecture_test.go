@@ -77,7 +77,7 @@ var testsMayImport = map[string][]string{
 	"flow": {"source/postgres", "store/duckdb", "engine"},
 	"gate": {"engine", "store/duckdb", "treatment"},
 
-	"catalogue":       {"engine"},
+	"catalogue":       {"engine", "gate/pgwire"},
 	"decision":        {"engine"},
 	"gate/pgwire":     {"store", "ledger", "engine", "store/duckdb", "treatment"},
 	"gate/web":        {"store", "ledger", "engine", "store/duckdb", "treatment"},

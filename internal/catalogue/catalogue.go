@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
@@ -22,7 +23,7 @@ const (
 	maxRows = 200_000
 )
 
-// OIDKey is the key of a field's metadata that holds the object id of its PostgreSQL type, where that is not the natural one of its Arrow type. Values of types that print as names (regclass,
+// OIDKey is the key of a field's metadata that holds the object id of its PostgreSQL type, where that is not the natural one of its Arrow type. Values of oid and xid come as int64; values of types that print as names (regclass,
 // regproc, …) and vectors (int2vector, oidvector) come as the text that PostgreSQL prints.
 const OIDKey = "pg.oid"
 
@@ -295,7 +296,11 @@ func (r *Rows) Batches() iter.Seq2[arrow.RecordBatch, error] {
 				yield(nil, refuse("54000", "the answer of the catalogue has too many rows", "ask for less"))
 				return
 			}
-			if !yield(b, nil) {
+			// The protocol reads the types of the batch's own schema.
+			typed := array.NewRecordBatch(r.schema, b.Columns(), b.NumRows())
+			more := yield(typed, nil)
+			typed.Release()
+			if !more {
 				return
 			}
 		}

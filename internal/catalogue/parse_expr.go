@@ -352,7 +352,7 @@ func (p *parser) keyword(t token) expr {
 
 func (p *parser) arrayItems() expr {
 	p.needPunct("[")
-	a := &array{}
+	a := &listing{}
 	if p.punct("]") {
 		return a
 	}

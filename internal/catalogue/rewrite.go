@@ -335,6 +335,8 @@ func (r *rewriter) present(text string, kind uint32, plain bool) (string, uint32
 		return r.asText(text, kind), kind
 	case kind == oidUnknown:
 		return "CAST(" + text + " AS VARCHAR)", oidText
+	case kind == oidOid, kind == oidXid:
+		return "CAST(" + text + " AS BIGINT)", kind // the protocol knows by the field's type that they have four bytes
 	case kind == oidRecord:
 		r.fail(unsupported())
 		return "", kind
@@ -377,7 +379,7 @@ func figure(e expr) (name string, own bool) {
 			}
 		}
 		return "case", false
-	case *array:
+	case *listing:
 		return "array", true
 	case *row:
 		return "row", true
@@ -474,4 +476,3 @@ func (r *rewriter) truth(e expr) string {
 	text, _ := r.expr(e)
 	return text
 }
-

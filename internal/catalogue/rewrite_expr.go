@@ -46,7 +46,7 @@ func (r *rewriter) expr(e expr) (string, uint32) {
 		return r.choice(e)
 	case *subquery:
 		return r.subquery(e)
-	case *array:
+	case *listing:
 		return r.array(e)
 	case *row:
 		return "(" + r.list(e.items) + ")", oidRecord
@@ -456,7 +456,7 @@ func (r *rewriter) subquery(s *subquery) (string, uint32) {
 	return "(" + text + ")", columns[0].kind
 }
 
-func (r *rewriter) array(a *array) (string, uint32) {
+func (r *rewriter) array(a *listing) (string, uint32) {
 	kind := oidUnknown
 	texts := make([]string, len(a.items))
 	for i, e := range a.items {

@@ -79,7 +79,7 @@ type (
 		exists bool
 		array  bool
 	}
-	array     struct{ items []expr }
+	listing   struct{ items []expr }
 	row       struct{ items []expr }
 	subscript struct {
 		of, low, high expr
