@@ -195,7 +195,7 @@ func (c *connection) handle(f frame) error {
 		return errTerminate
 	case 'Q', 'P', 'B', 'D', 'E', 'C', 'H', 'S', 'F', 'd', 'c', 'f':
 	default:
-		return &fatalError{violation("a message has an unknown kind, or no place here")}
+		return &fatalError{violation("a message has no place here")}
 	}
 	if c.skipping && f.kind != 'S' {
 		return nil

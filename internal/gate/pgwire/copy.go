@@ -369,6 +369,7 @@ func (a *copyAct) run(c *connection, p *portal) (string, error) {
 	}
 	if a.format == "binary" {
 		c.out.open('d')
+		c.out.buf = append(c.out.buf, w.front...)
 		c.out.int16(-1)
 		c.out.close()
 	}
@@ -384,6 +385,7 @@ type copyRows struct {
 	cells   []cell
 	forced  []bool
 	scratch []byte
+	front   []byte // binary's beginning, which PostgreSQL sends in one message with the first row; clients rely on it
 }
 
 // begin writes what stands in front of the rows.
@@ -392,26 +394,23 @@ func (w *copyRows) begin(dst []byte) []byte {
 	for i, col := range w.columns {
 		w.forced[i] = w.act.forceAll || slices.Contains(w.act.force, col.name)
 	}
-	at := len(dst)
-	switch {
-	case w.act.format == "binary":
-		dst = append(dst, 'd', 0, 0, 0, 0)
-		dst = append(dst, "PGCOPY\n\xff\r\n\x00"...)
-		dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
-	case w.act.header:
-		dst = append(dst, 'd', 0, 0, 0, 0)
-		for i, col := range w.columns {
-			if i > 0 {
-				dst = append(dst, w.act.delimiter)
-			}
-			from := len(dst)
-			dst = append(dst, col.name...)
-			dst = w.escaped(dst, from, false)
-		}
-		dst = append(dst, '\n')
-	default:
+	if w.act.format == "binary" {
+		w.front = append([]byte("PGCOPY\n\xff\r\n\x00"), 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	if !w.act.header {
 		return dst
 	}
+	at := len(dst)
+	dst = append(dst, 'd', 0, 0, 0, 0)
+	for i, col := range w.columns {
+		if i > 0 {
+			dst = append(dst, w.act.delimiter)
+		}
+		from := len(dst)
+		dst = append(dst, col.name...)
+		dst = w.escaped(dst, from, false)
+	}
+	dst = append(dst, '\n')
 	binary.BigEndian.PutUint32(dst[at+1:], uint32(len(dst)-at-1)) //nolint:gosec // names of columns
 	return dst
 }
@@ -432,6 +431,7 @@ func (w *copyRows) row(dst []byte, i int) []byte {
 	at := len(dst)
 	dst = append(dst, 'd', 0, 0, 0, 0)
 	if w.act.format == "binary" {
+		dst, w.front = append(dst, w.front...), nil
 		dst = append(dst, byte(len(w.cells)>>8), byte(len(w.cells)))
 		dst = appendCells(dst, w.cells, i)
 	} else {

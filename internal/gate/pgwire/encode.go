@@ -75,13 +75,13 @@ func (e *encoder) form(a arrow.Array, m arrow.Metadata, b bool) put {
 	if x, ok := a.(array.ExtensionArray); ok {
 		a = x.Storage()
 	}
+	if oid, ok := declared(m); ok {
+		if p := e.declaredForm(a, oid, b); p != nil {
+			return p
+		}
+	}
 	if p := extensionForm(a, name, m, b); p != nil {
 		return p
-	}
-	if oid := saidOID(m); b && oid != 0 && oid != oidInt8 {
-		if v, ok := a.(*array.Int64); ok { // object ids and their like have four bytes
-			return intForm(v.Values(), 4, b)
-		}
 	}
 	switch a := a.(type) {
 	case *array.Boolean:
@@ -132,6 +132,39 @@ func (e *encoder) form(a arrow.Array, m arrow.Metadata, b bool) put {
 		return p
 	}
 	return e.nested(a, b)
+}
+
+// declaredForm is the form of values whose type is not their Arrow type's; nil when it makes no difference.
+func (e *encoder) declaredForm(a arrow.Array, oid uint32, b bool) put {
+	if !b {
+		return nil
+	}
+	if shownOnly[oid] {
+		e.fail(stated(fault.Refused, "0A000", "a column has a type that is answered as text only", "ask for results in text, or cast the column to text"))
+		return func(dst []byte, _ int) []byte { return dst }
+	}
+	width := column{oid: oid}.size()
+	switch a := a.(type) {
+	case *array.Int8:
+		return intForm(a.Values(), width, b)
+	case *array.Uint8:
+		return intForm(a.Values(), width, b)
+	case *array.Int16:
+		return intForm(a.Values(), width, b)
+	case *array.Uint16:
+		return intForm(a.Values(), width, b)
+	case *array.Int32:
+		return intForm(a.Values(), width, b)
+	case *array.Uint32:
+		return intForm(a.Values(), width, b)
+	case *array.Int64:
+		return intForm(a.Values(), width, b)
+	case array.ListLike:
+		if element, ok := elementOf[oid]; ok {
+			return binaryArray(a, e.bind(a.ListValues(), declare(element), b), element)
+		}
+	}
+	return nil
 }
 
 // extensionForm is the form of the extension types that have one of their own; nil for all others.

@@ -101,6 +101,9 @@ func mac(key []byte, text string) []byte {
 }
 
 func (d *door) Verifier(_ context.Context, user string, _ netip.Addr) (pgwire.Verifier, error) {
+	if user == "alice-too-fast" {
+		return pgwire.Verifier{}, fault.New(fault.Refused, "there were too many attempts", "wait a minute").WithCause(&pgwire.StateError{SQLState: "28000"})
+	}
 	salt := sha256.Sum256([]byte("salt of " + user))
 	secret := password
 	if !strings.HasPrefix(user, "alice") {
@@ -111,13 +114,16 @@ func (d *door) Verifier(_ context.Context, user string, _ netip.Addr) (pgwire.Ve
 		panic(err)
 	}
 	stored := sha256.Sum256(mac(salted, "Client Key"))
-	return pgwire.Verifier{Salt: salt[:16], Iterations: 4096, StoredKey: stored[:], ServerKey: mac(salted, "Server Key")}, nil
+	return pgwire.Verifier{Salt: salt[:16], Iterations: 4096, StoredKey: stored[:], ServerKey: mac(salted, "Server Key"), State: user}, nil
 }
 
 func (d *door) Enter(_ context.Context, e pgwire.Entry) (pgwire.Session, error) {
 	select {
 	case d.entries <- e:
 	default:
+	}
+	if e.By == "password" && e.Verifier.State != e.User {
+		return nil, fault.New(fault.Internal, "the verifier was not brought back", "")
 	}
 	if !e.Proved {
 		return nil, fault.New(fault.Refused, "no", "")

@@ -216,13 +216,21 @@ func (c *connection) signIn(ctx context.Context, h *hello) error {
 		return &fatalError{stated(fault.Refused, "0A000", "weir does not replicate to anybody", "ask questions in SQL")}
 	}
 	e := Entry{User: user, Database: database, Application: h.parameters["application_name"], Address: c.address, TLS: c.tls.ConnectionState()}
-	if err := c.prove(ctx, &e); err != nil {
-		return err
+	broken := c.prove(ctx, &e)
+	if broken != nil && e.By == "" {
+		return broken // nothing was begun that the door would have to hear of
 	}
-	session, err := c.server.o.Door.Enter(ctx, e)
+	// The door hears of every attempt, also of one that was broken off or took too long.
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.server.o.Limits.Startup)
+	defer cancel()
+	session, err := c.server.o.Door.Enter(late, e)
+	if broken != nil {
+		if session != nil {
+			session.Close()
+		}
+		return broken
+	}
 	switch {
-	case err != nil && ctx.Err() != nil && !e.Proved:
-		return errGone
 	case err != nil && e.Proved:
 		return &fatalError{err}
 	case err != nil || !e.Proved:
@@ -249,28 +257,18 @@ const (
 	byCertificate = "certificate"
 )
 
-// prove finds out whether somebody is who they say.
+// prove finds out whether somebody is who they say. It says in e by what; an error is an attempt that was broken off.
 func (c *connection) prove(ctx context.Context, e *Entry) error {
 	if len(e.TLS.VerifiedChains) > 0 {
 		e.By = byCertificate
 		e.Proved = e.TLS.PeerCertificates[0].Subject.CommonName == e.User
 		return nil
 	}
-	e.By = byPassword
 	var err error
 	if e.Verifier, err = c.server.o.Door.Verifier(ctx, e.User, e.Address); err != nil {
 		return &fatalError{err}
 	}
-	settled := false
-	defer func() {
-		if settled {
-			return
-		}
-		// An exchange that was broken off is an attempt like any other, and recorded as one.
-		if s, err := c.server.o.Door.Enter(context.WithoutCancel(ctx), *e); err == nil {
-			s.Close()
-		}
-	}()
+	e.By = byPassword
 	x := newScram(e.Verifier, c.server.o.EndPointHash())
 	c.out.open('R')
 	c.out.int32(10)
@@ -301,7 +299,6 @@ func (c *connection) prove(ctx context.Context, e *Entry) error {
 	if err != nil {
 		return &fatalError{err}
 	}
-	settled = true
 	e.Proved = proved
 	if proved {
 		c.authentication(12, signature)

@@ -19,6 +19,7 @@ const (
 	oidInt4        = 23
 	oidText        = 25
 	oidOid         = 26
+	oidXid         = 28
 	oidJSON        = 114
 	oidFloat4      = 700
 	oidFloat8      = 701
@@ -50,6 +51,45 @@ var typeNames = map[string]uint32{
 	"time": oidTime, "time without time zone": oidTime, "interval": oidInterval,
 }
 
+// declaredKey is the key of a field's metadata that holds the OID of its type where that is not its Arrow type's: the emulated catalogue has types (oid, name, regclass …) that Arrow has not. Values of the types
+// that PostgreSQL shows as names or vectors come as the text that it shows.
+const declaredKey = "pg.oid"
+
+// shownOnly are types whose values are there as text, and whose binary form would be something else.
+var shownOnly = map[uint32]bool{22: true, 24: true, 30: true, 2202: true, 2203: true, 2204: true, 2205: true, 2206: true, 3734: true, 3769: true, 4089: true, 4096: true}
+
+// elementOf is the element type of array types that the catalogue declares; of others it is found in arrayOf.
+var elementOf = func() map[uint32]uint32 {
+	m := map[uint32]uint32{1002: oidChar, 1003: oidName, 1028: oidOid, 1011: oidXid, 1014: oidBpchar, 1015: oidVarchar}
+	for element, array := range arrayOf {
+		m[array] = element
+	}
+	return m
+}()
+
+// declared is the type that a field's metadata says.
+func declared(m arrow.Metadata) (uint32, bool) {
+	text, ok := m.GetValue(declaredKey)
+	if !ok {
+		return 0, false
+	}
+	oid, err := strconv.ParseUint(text, 10, 32)
+	return uint32(oid), err == nil && oid != 0
+}
+
+func declare(oid uint32) arrow.Metadata {
+	return arrow.NewMetadata([]string{declaredKey}, []string{strconv.FormatUint(uint64(oid), 10)})
+}
+
+// OIDOf is the OID of the PostgreSQL type by which values of a field are sent; 0 for Arrow's null type and for none, of which nothing is known (a column of NULLs alone is sent as text).
+func OIDOf(f arrow.Field) uint32 {
+	if f.Type == nil || f.Type.ID() == arrow.NULL {
+		return 0
+	}
+	oid, _ := typeOf(f.Type, f.Metadata)
+	return oid
+}
+
 // column is a column of an answer as the protocol describes it.
 type column struct {
 	name string
@@ -64,7 +104,7 @@ func (c column) size() int {
 		return 1
 	case oidInt2:
 		return 2
-	case oidInt4, oidFloat4, oidDate, oidOid:
+	case oidInt4, oidFloat4, oidDate, oidOid, oidXid, 24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096:
 		return 4
 	case oidInt8, oidFloat8, oidTime, oidTimestamp, oidTimestamptz:
 		return 8
@@ -132,7 +172,7 @@ func extensionOf(t arrow.DataType, m arrow.Metadata) (string, arrow.DataType) {
 
 // typeOf is the PostgreSQL type of an Arrow type, and its modifier.
 func typeOf(t arrow.DataType, m arrow.Metadata) (uint32, int32) {
-	if oid := saidOID(m); oid != 0 {
+	if oid, ok := declared(m); ok {
 		return oid, -1
 	}
 	name, t := extensionOf(t, m)
@@ -207,29 +247,4 @@ func decimalModifier(t arrow.DecimalType) int32 {
 		return -1
 	}
 	return t.GetPrecision()<<16 | t.GetScale() + 4
-}
-
-// oidKey is the key of a field's metadata that holds the object id of its type, where that is not the natural one of its Arrow type: answers about the catalogue have such columns. Integers are
-// sent as that type's, all else as text.
-const oidKey = "pg.oid"
-
-func saidOID(m arrow.Metadata) uint32 {
-	said, ok := m.GetValue(oidKey)
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseUint(said, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return uint32(n)
-}
-
-// OIDOf is the PostgreSQL type of a field as this package sends it; 0 for one whose type is not known.
-func OIDOf(f arrow.Field) uint32 {
-	if f.Type.ID() == arrow.NULL {
-		return 0
-	}
-	oid, _ := typeOf(f.Type, f.Metadata)
-	return oid
 }

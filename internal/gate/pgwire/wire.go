@@ -77,6 +77,10 @@ func readFrame(r io.Reader, buf []byte, limit int) (frame, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return frame{}, errGone
 	}
+	// Before its length is believed: what is no message at all would be waited for.
+	if strings.IndexByte("QPBDECHSFdcfXp", head[0]) < 0 {
+		return frame{}, &fatalError{violation("a message has an unknown kind")}
+	}
 	n := int64(binary.BigEndian.Uint32(head[1:])) - 4
 	if n < 0 || n > 1<<31 {
 		return frame{}, &fatalError{violation("a message has an impossible length")}
