@@ -223,6 +223,8 @@ func TestRefusalsCarryAStateAndNoTextOfTheEngine(t *testing.T) {
 		"SELECT 'canary-text'::int FROM pg_class":                          "42601",
 		"SELECT relname FROM pg_class GROUP BY oid":                        "42601",
 		"SELECT a.attname FROM pg_attribute a, pg_attribute b":             "54000",
+		"SELECT count(*) FROM pg_class, generate_series(1, 1000000000000)": "42601",
+		"SELECT repeat(relname, 1000000000) FROM pg_class":                 "42883",
 	} {
 		_, err := ask(t.Context(), c, sql)
 		var state *catalogue.StateError

@@ -57,7 +57,7 @@ func (d door) Enter(_ context.Context, e pgwire.Entry) (pgwire.Session, error) {
 	if !e.Proved {
 		return nil, fault.New(fault.Refused, "no", "sign in with the password")
 	}
-	return inside{d.catalogue}, nil
+	return inside(d), nil
 }
 
 type inside struct{ catalogue *catalogue.Catalogue }
@@ -274,11 +274,13 @@ func TestPsycopgLoadsTypes(t *testing.T) {
 
 func TestNodePostgresStartsUp(t *testing.T) {
 	port := serve(t)
-	library := os.Getenv("NODE_PATH")
-	if !exists(filepath.Join(library, "pg")) {
-		t.Skip("NODE_PATH names no folder with node-postgres: run make prepare")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
 	}
-	out := run(t, "", nil, "node", "testdata/start.js", "postgres://analyst:"+password+"@127.0.0.1:"+port+"/shop")
+	modules := filepath.Join(cache, "weir-tests", "node_modules")
+	t.Setenv("NODE_PATH", modules)
+	out := run(t, "", []string{filepath.Join(modules, "pg")}, "node", "testdata/start.js", "postgres://analyst:"+password+"@127.0.0.1:"+port+"/shop")
 	for _, want := range []string{"now 1", "tables 4", "columns 18", "any 3", "there true"} {
 		if !strings.Contains(out, want+"\n") {
 			t.Errorf("%q is missing\n%s", want, out)
