@@ -116,6 +116,14 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 				t.Errorf("the demo does not print %q:\n%s", want, out)
 			}
 		}
+		if _, sql, found := strings.Cut(out, "or ask in SQL, as an analyst does:\n"); found {
+			line, _, _ := strings.Cut(sql, "\n")
+			if answer, err := exec.CommandContext(t.Context(), "bash", "-c", strings.TrimSpace(line)).CombinedOutput(); err != nil || !strings.Contains(string(answer), "model_id") {
+				t.Errorf("%s: %v\n%s", line, err, answer)
+			}
+		} else {
+			t.Errorf("the demo shows no way for an analyst:\n%s", out)
+		}
 		proposed := tries(t, out)
 		if len(proposed) != 3 {
 			t.Errorf("the demo proposes %q", proposed)

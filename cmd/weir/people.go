@@ -162,7 +162,7 @@ func (a *app) showLogin(l *node.Login) {
 		a.complain("the gate does not listen: set gate.sql in the configuration, for example 127.0.0.1:6432")
 		return
 	}
-	a.printf("connect        psql \"host=%s port=%d dbname=%s user=%s sslmode=verify-full sslrootcert=%s\"\n", l.Host, l.Port, l.Database, l.User, l.CA)
+	a.printf("connect        psql \"%s\"\n", l.Conninfo())
 }
 
 func (a *app) loginCommand() *cobra.Command {

@@ -19,6 +19,7 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/fleet"
 	"github.com/weirproject/weir/internal/flow"
+	"github.com/weirproject/weir/internal/gate"
 	"github.com/weirproject/weir/internal/metric"
 	"github.com/weirproject/weir/internal/postmaster"
 )
@@ -56,6 +57,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	}
 	config.State = filepath.Join(o.Dir, "state")
 	config.Source.URL = url
+	config.Gate.SQL = "127.0.0.1:0"
 	n, err := Open(ctx, config, o.Log)
 	if err != nil {
 		return quietly(ctx, err)
@@ -230,6 +232,11 @@ func (o DemoOptions) showHeldBack(ctx context.Context, n *Node) {
 	o.Say("  %s verify %s", weir, state)
 	o.Say("  %s ledger verify --key %s %s", weir, typed(n.state.path("ledger", "public.key")), typed(n.state.path("ledger")))
 	o.Say("")
+	if u, err := n.AddUser(ctx, osUser(os.Getuid()), UserRequest{Name: "analyst", Role: string(gate.Analyst)}); err == nil && u.SQL != nil {
+		o.Say("or ask in SQL, as an analyst does:")
+		o.Say("  PGPASSWORD=%s psql \"%s\" -c 'SELECT model_id, count(*) FROM fleet.device GROUP BY ALL ORDER BY 2 DESC'", u.SQL.Password, u.SQL.Conninfo())
+		o.Say("")
+	}
 	o.Say("the fleet lives on; Ctrl-C ends everything")
 }
 

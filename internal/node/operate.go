@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -61,6 +63,9 @@ func (n *Node) AddUser(ctx context.Context, by string, q UserRequest) (*NewUser,
 // login says where and with what to connect.
 func (n *Node) login(c people.SQLCredential) *Login {
 	l := &Login{Database: databaseName, User: string(c.User), Password: c.Password.Reveal(), Expires: c.Expires.UTC(), CA: n.authority.RootFile()}
+	if abs, err := filepath.Abs(l.CA); err == nil && l.CA != "" {
+		l.CA = abs
+	}
 	address := n.config.Gate.SQL
 	n.mu.Lock()
 	if n.listening != "" {
@@ -77,6 +82,21 @@ func (n *Node) login(c people.SQLCredential) *Login {
 		l.Host = "localhost"
 	}
 	return l
+}
+
+// Conninfo is the login without its password, as libpq's programs take it.
+func (l *Login) Conninfo() string {
+	quoted := func(s string) string {
+		if strings.ContainsAny(s, ` '\\`) {
+			return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+		}
+		return s
+	}
+	info := fmt.Sprintf("host=%s port=%d dbname=%s user=%s sslmode=verify-full", quoted(l.Host), l.Port, l.Database, quoted(l.User))
+	if l.CA != "" {
+		info += " sslrootcert=" + quoted(l.CA)
+	}
+	return info
 }
 
 // Login renews the SQL password of a person who knows the page password.
