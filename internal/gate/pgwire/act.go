@@ -99,7 +99,7 @@ func (a *transactAct) end(c *connection) (string, error) {
 }
 
 func (c *connection) warn(state, message, hint string) {
-	if v, _ := c.settings.get(c, "client_min_messages"); v != "error" {
+	if c.settings.get(c, "client_min_messages") != "error" {
 		c.out.report('N', "WARNING", stated(fault.Invalid, state, message, hint))
 	}
 }
@@ -139,7 +139,11 @@ func (a *showAct) describe(*connection) ([]column, error) {
 	if a.all {
 		return []column{{"name", oidText, -1}, {"setting", oidText, -1}, {"description", oidText, -1}}, nil
 	}
-	return []column{{known[a.name].name, oidText, -1}}, nil
+	p, ok := known[a.name]
+	if !ok {
+		return nil, unknownParameter()
+	}
+	return []column{{p.name, oidText, -1}}, nil
 }
 
 func (a *showAct) run(c *connection, _ *portal) (string, error) {
@@ -148,7 +152,7 @@ func (a *showAct) run(c *connection, _ *portal) (string, error) {
 		names = slices.Sorted(maps.Keys(known))
 	}
 	for _, k := range names {
-		v, _ := c.settings.get(c, k)
+		v := c.settings.get(c, k)
 		row := []string{v}
 		if a.all {
 			row = []string{known[k].name, v, known[k].about}

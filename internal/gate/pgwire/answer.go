@@ -149,7 +149,7 @@ func (w *dataRows) bind(b arrow.RecordBatch) {
 
 func (w *dataRows) row(dst []byte, i int) []byte {
 	at := len(dst)
-	dst = append(dst, 'D', 0, 0, 0, 0, byte(len(w.cells)>>8), byte(len(w.cells)))
+	dst = append(dst, 'D', 0, 0, 0, 0, byte(len(w.cells)>>8), byte(len(w.cells))) //nolint:gosec // its two bytes
 	dst = appendCells(dst, w.cells, i)
 	binary.BigEndian.PutUint32(dst[at+1:], uint32(len(dst)-at-1)) //nolint:gosec // one row
 	return dst

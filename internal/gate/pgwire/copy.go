@@ -13,16 +13,15 @@ import (
 
 // copyAct is COPY … TO STDOUT.
 type copyAct struct {
-	format      string // text, csv or binary
-	delimiter   byte
-	null        *string
-	header      bool
-	quote       byte
-	escape      byte
-	force       []string // columns that are always quoted
-	forceAll    bool
-	set         map[string]bool // options that were given
-	description []column        // set when it runs
+	format    string // text, csv or binary
+	delimiter byte
+	null      *string
+	header    bool
+	quote     byte
+	escape    byte
+	force     []string // columns that are always quoted
+	forceAll  bool
+	set       map[string]bool // options that were given
 }
 
 // readCopy reads COPY (question) TO STDOUT and COPY table TO STDOUT with their options, in the form with parentheses and in the older one.
@@ -432,7 +431,7 @@ func (w *copyRows) row(dst []byte, i int) []byte {
 	dst = append(dst, 'd', 0, 0, 0, 0)
 	if w.act.format == "binary" {
 		dst, w.front = append(dst, w.front...), nil
-		dst = append(dst, byte(len(w.cells)>>8), byte(len(w.cells)))
+		dst = append(dst, byte(len(w.cells)>>8), byte(len(w.cells))) //nolint:gosec // its two bytes
 		dst = appendCells(dst, w.cells, i)
 	} else {
 		for k := range w.cells {

@@ -266,11 +266,11 @@ func intForm[T integers](values []T, width int, b bool) put {
 	case !b:
 		return func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(values[i]), 10) }
 	case width == 2:
-		return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint16(dst, uint16(values[i])) } //nolint:gosec // the width was chosen for the type
+		return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint16(dst, uint16(values[i])) }
 	case width == 4:
-		return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(values[i])) } //nolint:gosec // the width was chosen for the type
+		return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(values[i])) }
 	}
-	return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint64(dst, uint64(values[i])) } //nolint:gosec // the width was chosen for the type
+	return func(dst []byte, i int) []byte { return binary.BigEndian.AppendUint64(dst, uint64(values[i])) }
 }
 
 func float4Form(value func(int) float32, b bool) put {

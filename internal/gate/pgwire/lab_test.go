@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weirproject/weir/internal/engine"
 	"github.com/weirproject/weir/internal/fault"
@@ -85,6 +86,8 @@ const password = "correct horse"
 type door struct {
 	engine *engine.Engine
 	most   int // rows of one answer; beyond, it ends in an error; 0: no limit
+
+	declare map[string]string // the types of columns of these names
 
 	entries  chan pgwire.Entry
 	open     atomic.Int64 // answers that were not closed
@@ -200,8 +203,19 @@ func (s *doorSession) Prepare(ctx context.Context, sql string, types []uint32) (
 	}
 	for rows.Next() {
 	}
-	st.schema = rows.Schema()
+	st.schema = s.door.declared(rows.Schema())
 	return st, errors.Join(rows.Err(), rows.Close())
+}
+
+// declared puts the types that the lab was told on a schema, as the emulated catalogue does.
+func (d *door) declared(s *arrow.Schema) *arrow.Schema {
+	fields := s.Fields()
+	for i := range fields {
+		if oid, ok := d.declare[fields[i].Name]; ok {
+			fields[i].Metadata = arrow.NewMetadata([]string{"pg.oid"}, []string{oid})
+		}
+	}
+	return arrow.NewSchema(fields, nil)
 }
 
 func classified(err error) error {
@@ -257,6 +271,9 @@ func (a *answer) Batches() iter.Seq2[arrow.RecordBatch, error] {
 			if n += int(b.NumRows()); a.door.most > 0 && n > a.door.most {
 				yield(nil, state(fault.Refused, "54000", "the answer has more rows than allowed", 0))
 				return
+			}
+			if len(a.door.declare) > 0 {
+				b = array.NewRecordBatch(a.door.declared(b.Schema()), b.Columns(), b.NumRows())
 			}
 			if !yield(b, nil) {
 				return
@@ -375,7 +392,13 @@ func newLab(t testing.TB, change ...func(*pgwire.Options)) *lab {
 		t.Fatal(err)
 	}
 	l.address = listener.Addr().String()
-	l.port = listener.Addr().(*net.TCPAddr).Port
+	_, port, err := net.SplitHostPort(l.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.port, err = strconv.Atoi(port); err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(context.WithoutCancel(t.Context()), listener) }()
 	t.Cleanup(func() {

@@ -78,9 +78,9 @@ func decodeText(oid uint32, text string) (any, error) {
 func fits(oid uint32, n int64) bool {
 	switch oid {
 	case oidInt2:
-		return n == int64(int16(n))
+		return n == int64(int16(n)) //nolint:gosec // it is what is asked
 	case oidInt4:
-		return n == int64(int32(n))
+		return n == int64(int32(n)) //nolint:gosec // it is what is asked
 	case oidOid:
 		return n == int64(uint32(n)) //nolint:gosec // it is what is asked
 	}

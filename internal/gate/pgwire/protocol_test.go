@@ -513,12 +513,14 @@ func (l *lab) atWork(t testing.TB) {
 
 func await(t testing.TB, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline, tick := time.After(10*time.Second), time.NewTicker(2*time.Millisecond)
+	defer tick.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatal("it did not happen within ten seconds")
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 

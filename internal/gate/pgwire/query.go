@@ -92,12 +92,9 @@ func (c *connection) prepare(p piece, types []uint32) (*prepared, error) {
 // simple is Query: statements one after the other, until one fails.
 func (c *connection) simple(b *body) error {
 	text := b.text()
-	err := error(nil)
-	switch {
-	case !b.done():
+	err := clean(text)
+	if !b.done() {
 		err = violation("the message Query is malformed")
-	default:
-		err = clean(text)
 	}
 	delete(c.prepared, "")
 	c.drop("")
@@ -139,44 +136,44 @@ func (c *connection) one(p piece) error {
 		}
 		c.describeColumns(columns, spread(run.formats, len(columns)))
 	}
-	_, err = c.run(run, 0)
+	err = c.run(run, 0)
 	return within(s.shift, err)
 }
 
-// run runs a portal, or goes on with it. suspended says that it stopped because enough rows were sent.
-func (c *connection) run(p *portal, most int) (suspended bool, err error) {
+// run runs a portal, or goes on with it, and says how it ended.
+func (c *connection) run(p *portal, most int) (err error) {
 	s := p.of
 	switch {
 	case s.empty():
 		c.out.empty('I')
-		return false, nil
+		return nil
 	case s.act != nil:
 		if p.ran {
-			return false, stated(fault.Invalid, "55000", "the portal has run already", "bind the statement again")
+			return stated(fault.Invalid, "55000", "the portal has run already", "bind the statement again")
 		}
 		p.ran = true
 		tag, err := s.act.run(c, p)
 		if err != nil {
-			return false, err
+			return err
 		}
 		c.out.complete(tag)
-		return false, c.out.full()
+		return c.out.full()
 	}
 	if p.answer == nil {
 		if p.answer, err = c.start(s.question, p.parameters); err != nil {
-			return false, err
+			return err
 		}
 	}
 	n, more, err := p.answer.send(c, &dataRows{formats: spread(p.formats, len(s.columns))}, most)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if more {
 		c.out.empty('s')
-		return true, c.out.full()
+		return c.out.full()
 	}
 	c.out.complete("SELECT " + itoa(n))
-	return false, c.out.full()
+	return c.out.full()
 }
 
 // spread gives each column its format.
@@ -401,7 +398,7 @@ func (c *connection) execute(b *body) error {
 	if c.status == failed && !p.of.empty() && !endsBlock(p.of.act) {
 		return errFailedBlock
 	}
-	_, err := c.run(p, max(most, 0))
+	err := c.run(p, max(most, 0))
 	return within(p.of.shift, err)
 }
 

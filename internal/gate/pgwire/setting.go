@@ -232,6 +232,17 @@ var known = func() map[string]setting {
 	return table
 }()
 
+// reported are the names of the parameters that the client is told of, in their order.
+var reported = func() []string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(known)) {
+		if known[k].report {
+			out = append(out, k)
+		}
+	}
+	return out
+}()
+
 func unknownParameter() error {
 	return stated(fault.NotFound, "42704", "there is no such parameter", "SHOW ALL lists those that can be shown and set")
 }
@@ -264,22 +275,18 @@ func (s *settings) checked(k, value string) (string, error) {
 	return p.check(value)
 }
 
-// get is a parameter's value.
-func (s *settings) get(c *connection, k string) (string, bool) {
-	p, ok := known[k]
-	if !ok {
-		return "", false
-	}
+// get is a known parameter's value.
+func (s *settings) get(c *connection, k string) string {
 	switch k {
 	case "session_authorization":
-		return c.user, true
+		return c.user
 	case "default_transaction_read_only", "transaction_read_only":
-		return "on", true // whatever was set: it is the truth
+		return "on" // whatever was set: it is the truth
 	}
 	if v, ok := s.now[k]; ok {
-		return v, true
+		return v
 	}
-	return p.value, true
+	return known[k].value
 }
 
 // set changes a parameter, until the end of the transaction when local. A nil value is RESET.
@@ -343,12 +350,9 @@ func (s *settings) end(committed bool) {
 
 // reported are the parameters that the client is told of, as shown, with their values.
 func (s *settings) reported(c *connection) [][2]string {
-	var out [][2]string
-	for _, k := range slices.Sorted(maps.Keys(known)) {
-		if p := known[k]; p.report {
-			v, _ := s.get(c, k)
-			out = append(out, [2]string{p.name, v})
-		}
+	out := make([][2]string, len(reported))
+	for i, k := range reported {
+		out[i] = [2]string{known[k].name, s.get(c, k)}
 	}
 	return out
 }

@@ -367,8 +367,7 @@ func (c *connection) welcome(h *hello) error {
 	for _, n := range notices {
 		c.out.report('N', "NOTICE", n)
 	}
-	c.ready()
-	return nil
+	return c.ready()
 }
 
 func (c *connection) parameterStatus(name, value string) {

@@ -80,8 +80,9 @@ func unitMicros(t arrow.DataType) int64 {
 		return 1_000_000
 	case arrow.Millisecond:
 		return 1000
+	default:
+		return 1
 	}
-	return 1
 }
 
 // scaler brings a type's unit to microseconds; what a nanosecond has beyond them is cut off, as PostgreSQL has nothing finer.
@@ -211,7 +212,7 @@ func appendEra(dst []byte, bc bool) []byte {
 	return dst
 }
 
-func two(dst []byte, v int) []byte { return append(dst, byte('0'+v/10), byte('0'+v%10)) }
+func two(dst []byte, v int) []byte { return append(dst, byte('0'+v/10), byte('0'+v%10)) } //nolint:gosec // two digits
 
 // appendTime writes a time of day, the fraction without zeros at its end.
 func appendTime(dst []byte, micros int64) []byte {
@@ -233,7 +234,7 @@ func appendFraction(dst []byte, micros int) []byte {
 	}
 	dst = append(dst, '.')
 	for unit := 100_000; micros > 0; unit /= 10 {
-		dst = append(dst, byte('0'+micros/unit))
+		dst = append(dst, byte('0'+micros/unit)) //nolint:gosec // one digit
 		micros %= unit
 	}
 	return dst

@@ -237,8 +237,9 @@ func plainType(id arrow.Type) uint32 {
 		return oidTime
 	case arrow.INTERVAL_MONTH_DAY_NANO, arrow.INTERVAL_MONTHS, arrow.INTERVAL_DAY_TIME, arrow.DURATION:
 		return oidInterval
+	default:
+		return oidText
 	}
-	return oidText
 }
 
 // decimalModifier is numeric(precision, scale) as PostgreSQL packs it. DuckDB's HUGEINT comes as 38 digits without a scale and can hold 39: it has none.
