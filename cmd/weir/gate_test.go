@@ -207,8 +207,15 @@ func TestPsqlFindsItsWay(t *testing.T) {
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	for _, c := range []struct{ command, want string }{
-		{`\dt`, "product_model"}, {`\d fleet.device`, "hardware_rev"}, {`\dn`, "fleet"}, {`\l`, "weir"}, {`\du`, "ada"}, {`\df`, "(0 rows)"}, {`\dp`, "app_user"},
-		{"SELECT current_user", "ada"}, {"SELECT model FROM fleet.product_model ORDER BY 1 LIMIT 1", "(1 row)"},
+		{`\dt`, "product_model"},
+		{`\d fleet.device`, "hardware_rev"},
+		{`\dn`, "fleet"},
+		{`\l`, "weir"},
+		{`\du`, "ada"},
+		{`\df`, "(0 rows)"},
+		{`\dp`, "app_user"},
+		{"SELECT current_user", "ada"},
+		{"SELECT model FROM fleet.product_model ORDER BY 1 LIMIT 1", "(1 row)"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "psql", dsn(ada.SQL, "channel_binding=require"), "-X", "-c", c.command).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) {

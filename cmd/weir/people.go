@@ -197,7 +197,7 @@ func (a *app) loginCommand() *cobra.Command {
 
 // askPassword reads a password without showing it.
 func (a *app) askPassword() (string, error) {
-	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) { //nolint:gosec // a file descriptor fits
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		_, _ = a.stderr.Write([]byte("page password: "))
 		p, err := term.ReadPassword(fd)
 		_, _ = a.stderr.Write([]byte("\n"))

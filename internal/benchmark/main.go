@@ -56,7 +56,7 @@ func profiled(path string, f func() error) error {
 	if path == "" {
 		return f()
 	}
-	out, err := os.Create(path) //nolint:gosec // the operator names the file
+	out, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("create profile: %w", err)
 	}

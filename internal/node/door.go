@@ -29,9 +29,8 @@ const databaseName = "weir"
 type door struct {
 	node *Node
 
-	mu       sync.Mutex // guards inside
-	inside   map[*visitor]bool
-	shutdown bool
+	mu     sync.Mutex // guards inside
+	inside map[*visitor]bool
 }
 
 var _ pgwire.Door = (*door)(nil)
