@@ -9,8 +9,8 @@ import (
 	"github.com/weirproject/weir/internal/decision"
 )
 
-// banner is what version() says; clients read the number out of it. What differs in 15 from later versions is what the relations here follow.
-const banner = "PostgreSQL 15.20 (weir)"
+// banner is what version() says; clients read the number out of it. It and the settings say the version that the protocol says.
+const banner = "PostgreSQL 15.0 (weir)"
 
 // role is everything that exists for one asker, in the form that PostgreSQL gives it.
 type role struct {
