@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -tags=duckdb_arrow
 TOOL := GOFLAGS= $(GO) tool -modfile=tools.mod
 PACKAGES ?= ./...
 
-.PHONY: build demo prepare test lint format bench vulnerabilities clean help
+.PHONY: build demo prepare clients test lint format bench vulnerabilities clean help
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -18,10 +18,13 @@ build: ## bin/weir
 demo: prepare build ## the whole product on this machine, with a synthetic company
 	bin/weir demo
 
-prepare: ## what the tests and the demo need from the machine, installed where it is missing
+prepare: ## what the demo needs from the machine, installed where it is missing
 	@.ci/prepare
 
-test: prepare ## all tests; under CI=true a skipped test is a failure
+clients: ## what the tests need besides: the programs with which people come to the gate
+	@.ci/prepare clients
+
+test: clients ## all tests; under CI=true a skipped test is a failure
 ifeq ($(CI),true)
 	@set -o pipefail; $(GO) test -json -p 2 -timeout 15m $(PACKAGES) | $(GO) run ./.ci/report
 else

@@ -161,12 +161,12 @@ func serve(t *testing.T) string {
 	return port
 }
 
-// run runs a client and returns what it said; a client that is not here is a skip, which is a failure under CI: make prepare installs them all.
+// run runs a client and returns what it said; a client that is not here is a skip, which is a failure under CI: make clients installs them all.
 func run(t *testing.T, in string, needs []string, name string, args ...string) string {
 	t.Helper()
 	for _, n := range append(needs, name) {
 		if _, err := exec.LookPath(n); err != nil && !exists(n) {
-			t.Skipf("%s is not here: run make prepare", n)
+			t.Skipf("%s is not here: run make clients", n)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)

@@ -34,7 +34,7 @@ func tool(t *testing.T, places ...string) string {
 			return found
 		}
 	}
-	t.Skipf("none of %v is here: run make prepare", places)
+	t.Skipf("none of %v is here: run make clients", places)
 	return ""
 }
 
@@ -202,7 +202,7 @@ func python(t *testing.T, module, script, binding string) {
 	l := newLab(t)
 	interpreter := tool(t, "/usr/bin/python3", "python3")
 	if _, errs, err := client(t, l, "", interpreter, "-c", "import "+module); err != nil {
-		t.Skipf("%s is not here: run make prepare (%s)", module, errs)
+		t.Skipf("%s is not here: run make clients (%s)", module, errs)
 	}
 	if out, errs, err := client(t, l, "", interpreter, script, l.words("alice", "verify-full", "channel_binding="+binding), filepath.Join(t.TempDir(), "copied")); err != nil || out != "done\n" {
 		t.Error(err, out, errs)
