@@ -144,6 +144,8 @@ type worker struct {
 
 	mu      sync.Mutex
 	running uint64 // the seq that runs; 0 between statements; under mu
+	begun   uint64 // the last seq that was begun; under mu
+	broken  uint64 // a seq that was broken off before it was begun; under mu
 	over    bool   // no more statements; under mu
 }
 
@@ -181,6 +183,9 @@ func (w *worker) interrupt(seq uint64) {
 	for {
 		w.mu.Lock()
 		if w.running != seq {
+			if seq > w.begun { // the order overtook the statement on its other socket
+				w.broken = seq
+			}
 			w.mu.Unlock()
 			return
 		}
@@ -259,7 +264,10 @@ func (w *worker) work() {
 		w.mu.Lock()
 		over := w.over
 		if !over {
-			w.running = j.seq
+			w.running, w.begun = j.seq, j.seq
+		}
+		if w.broken == j.seq && j.failed == 0 {
+			j.failed = ClassInterrupted
 		}
 		w.mu.Unlock()
 		if over {

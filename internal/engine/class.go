@@ -67,6 +67,9 @@ func gone() *fault.Error {
 
 // classFault turns a class into the fault that people see; ctx tells whether an interruption was theirs.
 func classFault(ctx context.Context, c Class) *fault.Error {
+	if c == ClassOther && ctx.Err() != nil { // DuckDB gives no type to what breaks off preparing
+		c = ClassInterrupted
+	}
 	cause := error(&ClassError{Class: c})
 	var f *fault.Error
 	switch c {

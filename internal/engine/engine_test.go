@@ -177,6 +177,25 @@ func TestCancellingEndsTheStatementAndKeepsTheSession(t *testing.T) {
 	w.Release()
 }
 
+// The order to break off travels on another socket than the statement and may come first.
+func TestCancellingAtOnceIsNotForgotten(t *testing.T) {
+	e := start(t, engine.Config{})
+	w := writer(t, e)
+	for i := range 60 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*100*time.Microsecond)
+		begin := time.Now()
+		_, err := ask(ctx, w, "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE (a.range * b.range) % 7 = 3")
+		cancel()
+		if engine.ClassOf(err) != engine.ClassInterrupted {
+			t.Fatalf("got %v (%v)", err, engine.ClassOf(err))
+		}
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Fatalf("it took %v", d)
+		}
+	}
+	w.Release()
+}
+
 func TestClosingRowsEarlyFreesTheSession(t *testing.T) {
 	e := start(t, engine.Config{})
 	w := writer(t, e)
