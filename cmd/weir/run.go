@@ -28,18 +28,15 @@ where it was when it is started again. It never changes the source by itself: we
 			return err
 		}
 		n, err := node.Open(cmd.Context(), config, a.log())
-		if err != nil && cmd.Context().Err() != nil && !o.Once {
-			return nil // a signal asked for the end, and nothing had begun
-		}
 		if err != nil {
-			return err
+			return endedBySignal(cmd.Context(), o, err)
 		}
 		defer func() { _ = n.Close() }()
 		p := newProgress(a.stderr)
 		defer p.end()
 		err = n.WatchWhile(cmd.Context(), 500*time.Millisecond, p.show, func(ctx context.Context) error { return n.Run(ctx, o) })
 		if err != nil {
-			return err
+			return endedBySignal(cmd.Context(), o, err)
 		}
 		p.end()
 		if o.Once && cmd.Context().Err() != nil {
@@ -51,6 +48,14 @@ where it was when it is started again. It never changes the source by itself: we
 		return nil
 	})
 	return c
+}
+
+// endedBySignal takes what a signal broke off for what it is: weir run is ended by one, and that is no failure. With --once something was left undone.
+func endedBySignal(ctx context.Context, o node.RunOptions, err error) error {
+	if kind := fault.KindOf(err); ctx.Err() != nil && !o.Once && (kind == fault.Internal || kind == fault.Unavailable) {
+		return nil
+	}
+	return err
 }
 
 func (a *app) statusCommand() *cobra.Command {
