@@ -26,9 +26,9 @@ clients: ## what the tests need besides: the programs with which people come to 
 
 test: clients ## all tests; under CI=true a skipped test is a failure
 ifeq ($(CI),true)
-	@set -o pipefail; $(GO) test -json -p 2 -timeout 15m $(PACKAGES) | $(GO) run ./.ci/report
+	@set -o pipefail; $(GO) test -json -p 2 -timeout 30m $(PACKAGES) | $(GO) run ./.ci/report
 else
-	$(GO) test -p 2 -timeout 15m $(PACKAGES)
+	$(GO) test -p 2 -timeout 30m $(PACKAGES)
 endif
 
 lint: ## the linters of .golangci.yml and the formatting
