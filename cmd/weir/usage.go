@@ -95,7 +95,7 @@ func kindOfFlag(f *pflag.Flag) string {
 func nearest(word string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
-		if d := distance(word, k); d < least && d < len(word) {
+		if d := fault.EditDistance(word, k); d < least && d < len(word) {
 			best, least = k, d
 		}
 	}
@@ -118,25 +118,4 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			return cmd.Help()
 		}),
 	}
-}
-
-// distance is the number of single-byte edits between two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -87,7 +87,7 @@ func nearest(word string, candidates []string) string {
 		if len(c) > maxName {
 			continue
 		}
-		d := distance(w, strings.ToLower(c))
+		d := fault.EditDistance(w, strings.ToLower(c))
 		if len(c) >= 4 && strings.HasPrefix(w, c) {
 			d = 1 // the word and more
 		}
@@ -96,31 +96,6 @@ func nearest(word string, candidates []string) string {
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete, change or swap with their neighbour.
-func distance(a, b string) int {
-	var before []int
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }
 
 // list writes words as people do: a, b or c.
