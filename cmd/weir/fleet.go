@@ -89,6 +89,9 @@ func (a *app) fleetLiveCommand() *cobra.Command {
 		if o.URL == "" {
 			return errNoTarget
 		}
+		if o.Speed <= 0 {
+			return fault.New(fault.Usage, "--speed is not above 0", "leave it out for life's own speed")
+		}
 		return fleet.Live(cmd.Context(), o)
 	})
 	return c

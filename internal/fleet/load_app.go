@@ -97,7 +97,8 @@ func (w *attempts) group(i int, v *device, t instant) {
 	owner := v.ownerAt(t)
 	user := owner
 	y := try{device: i, fw: v.firmwareAt(t), t: t, group1: d.u64(), group2: d.u64(), known: true}
-	if d.chance(.12) {
+	internal := c.accounts[owner].internal
+	if !internal && d.chance(.12) { // the company shares its own devices with nobody
 		if u := d.below(len(c.accounts)); u > c.internals && c.accounts[u].created < t && c.accounts[u].deleted == never {
 			user, y.shared = u, u != owner
 		}
@@ -115,7 +116,6 @@ func (w *attempts) group(i int, v *device, t instant) {
 	if bad {
 		rate, codes = badFailedRate, badPick
 	}
-	internal := c.accounts[owner].internal
 	if internal {
 		rate = internalFailedRate
 	}

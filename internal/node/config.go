@@ -62,6 +62,9 @@ type EngineConfig struct {
 	Threads  int   `yaml:"threads"`   // default all cores
 }
 
+// acceptDDL is the one consent that weir check asks for.
+const acceptDDL = "production_ddl"
+
 const defaultConfig = "weir.yaml"
 
 // LoadConfig reads a configuration. Errors name file and line and never show what stands there, which may be a password.
@@ -121,6 +124,11 @@ func (c *Config) settle() (*Config, error) {
 	}
 	if c.Source.Name == "" {
 		c.Source.Name = "production"
+	}
+	for _, code := range c.Source.Accept {
+		if code != acceptDDL {
+			return nil, fault.Newf(fault.Invalid, "%s: source.accept names something that cannot be accepted", c.path).WithHint("what can be is %s; weir check says what it means", acceptDDL)
+		}
 	}
 	if c.Source.URL != "" && c.Source.URLFile != "" {
 		return nil, fault.Newf(fault.Invalid, "%s names both source.url and source.url_file", c.path).WithHint("keep one; the file is the safer place for a password")

@@ -19,6 +19,7 @@ import (
 	"github.com/weirproject/weir/internal/gate"
 	"github.com/weirproject/weir/internal/gate/pgwire"
 	"github.com/weirproject/weir/internal/people"
+	"github.com/weirproject/weir/internal/policy"
 	"github.com/weirproject/weir/internal/store"
 )
 
@@ -321,7 +322,8 @@ func stated(err error, fallback string) error {
 	return fault.Public(err).WithCause(s)
 }
 
-// catalogNow is what the store's file for SQL holds: what exists for whoever may ask SQL.
+// catalogNow is what exists for whoever may ask SQL: what the store's file for SQL holds, without what the policy no longer lets cross. A policy that became tighter holds for answers
+// at once, also while the copy still waits for a DBA.
 func (n *Node) catalogNow(ctx context.Context) (*decision.Catalog, error) {
 	rows, err := n.store.Query(ctx, store.SQL, `SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
 		WHERE table_catalog = current_database() AND NOT starts_with(table_schema, '_weir') AND NOT starts_with(column_name, '_weir') ORDER BY table_schema, table_name, ordinal_position`)
@@ -336,6 +338,9 @@ func (n *Node) catalogNow(ctx context.Context) (*decision.Catalog, error) {
 		}
 		for i := range int(b.NumRows()) {
 			schema, name := b.Column(0).ValueStr(i), b.Column(1).ValueStr(i)
+			if !n.openToSQL(schema+"."+name, b.Column(2).ValueStr(i)) {
+				continue
+			}
 			if n := len(c.Tables); n == 0 || c.Tables[n-1].Schema != schema || c.Tables[n-1].Name != name {
 				c.Tables = append(c.Tables, decision.Table{Schema: schema, Name: name})
 			}
@@ -344,6 +349,16 @@ func (n *Node) catalogNow(ctx context.Context) (*decision.Catalog, error) {
 		}
 	}
 	return c, nil
+}
+
+// openToSQL tells whether the policy in force lets analysts read a column.
+func (n *Node) openToSQL(table, column string) bool {
+	t := n.policy.Table(table)
+	if t == nil {
+		return false
+	}
+	c, named := t.Column(column)
+	return named && c.Treat != policy.Drop && c.Access == policy.AccessSQL
 }
 
 // serveSQL answers the PostgreSQL protocol on the configured address until close.

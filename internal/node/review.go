@@ -29,8 +29,12 @@ func Plan(ctx context.Context, c *Config) (*policy.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	before, err := accepted(ctx, filepath.Join(c.State, "ledger"))
+	if err != nil {
+		return nil, err
+	}
 	s := policySchema(schema)
-	if err := policy.Refuse(p.Check(s)); err != nil {
+	if err := policy.Refuse(unproven(p, before).Check(s)); err != nil {
 		return nil, err
 	}
 	r := policy.Review(p, s, policyReads(metrics))

@@ -158,12 +158,28 @@ DROP PUBLICATION IF EXISTS %s;
 		if err != nil {
 			return err
 		}
-		if set {
+		others, err := s.otherSlots(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if set && others {
+			b.WriteString("\n-- max_slot_wal_keep_size stays: other slots of this server need a limit too.\n")
+		}
+		if set && !others {
 			b.WriteString("\n-- The limit that weir's script had set.\nALTER SYSTEM RESET max_slot_wal_keep_size;\nSELECT pg_reload_conf();\n")
 		}
 		return nil
 	})
 	return b.String(), err
+}
+
+// otherSlots tells whether the server has replication slots that are not this source's.
+func (s *Source) otherSlots(ctx context.Context, conn *pgconn.PgConn) (bool, error) {
+	r, err := simple(ctx, conn, "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE NOT temporary AND slot_name <> "+quoteText(s.name)+")")
+	if err != nil {
+		return false, s.failure(ctx, "show its slots", err)
+	}
+	return cellBool(r[0][0][0]), nil
 }
 
 // limitIsOurs tells whether ALTER SYSTEM set what our script sets. A role that may not see where settings come from sees the value alone.
