@@ -32,7 +32,7 @@ type saying struct {
 	state, message, hint string
 }
 
-const who = "; who needs more asks whoever keeps the roles, and widening a role takes a second person's approval"
+const who = "; who needs more asks an administrator"
 
 var sayings = map[Rule]saying{
 	RuleBytes: {

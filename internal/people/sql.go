@@ -43,7 +43,7 @@ func (r *Registry) RenewSQL(ctx context.Context, by Caller, name Name, life time
 	var out SQLCredential
 	err := r.update(ctx, name, func(s *state, a *account, now time.Time) (_ Event, err error) {
 		if a.Kind == Person && by.Name != string(name) {
-			return Event{}, fault.New(fault.Refused, "an SQL password is renewed by the one who uses it", "they renew it on the page, or with weir login")
+			return Event{}, fault.New(fault.Refused, "an SQL password is renewed by the one who uses it", "they renew it with weir login")
 		}
 		if a.Disabled {
 			return Event{}, fault.New(fault.Refused, "this account is disabled", "ask an administrator to enable it")
@@ -197,7 +197,7 @@ func (r *Registry) AfterSCRAM(ctx context.Context, who Caller, v Verifier, ok bo
 		return Principal{}, err
 	}
 	if !proved {
-		return Principal{}, fault.New(fault.Refused, "the name or the password is wrong", "renew the SQL password on the page, or with weir login")
+		return Principal{}, fault.New(fault.Refused, "the name or the password is wrong", "renew the SQL password with weir login")
 	}
 	if !inside || !intime {
 		return Principal{}, notNow(inside) // it goes on counting: what tries an expired password for ever is slowed
@@ -210,7 +210,7 @@ func notNow(inside bool) error {
 	if !inside {
 		return fault.New(fault.Refused, "this service may not sign in from this address", "ask an administrator to look at the service's address ranges")
 	}
-	return fault.New(fault.Refused, "the SQL password has expired", "renew it on the page, or with weir login; a service's is renewed by an administrator")
+	return fault.New(fault.Refused, "the SQL password has expired", "renew it with weir login; a service gets a new one with a new account (weir user remove, weir user add)")
 }
 
 // Standing says what a principal is at this moment, for connections that live on: its role may have changed. The error is a fault of kind Refused when the account is gone or disabled, when the password
