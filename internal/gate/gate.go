@@ -56,6 +56,7 @@ type Principal struct {
 	Name    string // for the control socket: the operating system's user
 	Address string // where they came from: local, or a network address
 	Role    Role
+	Session string // its name in the record; empty: one is made
 }
 
 // Recorder writes to the ledger.
@@ -96,6 +97,9 @@ type Session struct {
 
 // Session opens a session.
 func (g *Gate) Session(p Principal) *Session {
+	if p.Session != "" {
+		return &Session{gate: g, principal: p, id: p.Session}
+	}
 	var id [8]byte
 	for i := range id {
 		id[i] = byte(rand.Uint32()) //nolint:gosec // a name for the record, not a secret
@@ -106,9 +110,9 @@ func (g *Gate) Session(p Principal) *Session {
 // Rights are what the session's role may do.
 func (s *Session) Rights() Rights { return s.principal.Role.Rights() }
 
-// RecordLookup records a question about the database itself, which reads nothing of the copy: what it says is not kept.
-func (s *Session) RecordLookup(ctx context.Context) error {
-	_, err := s.record(ctx, "question", s.asked("catalogue"))
+// RecordLookup records a question that reads nothing of the copy, by its kind: catalogue (about the database itself), copy (about its protection), record. What it says is not kept.
+func (s *Session) RecordLookup(ctx context.Context, kind string) error {
+	_, err := s.record(ctx, "question", s.asked(kind))
 	return err
 }
 

@@ -193,7 +193,7 @@ func (l *lookup) Run(ctx context.Context, parameters []any) (pgwire.Rows, error)
 	if l.visitor.check(); l.visitor.ended() {
 		return nil, l.visitor.reason
 	}
-	if err := l.visitor.session.RecordLookup(ctx); err != nil {
+	if err := l.visitor.session.RecordLookup(ctx, "catalogue"); err != nil {
 		return nil, stated(err, "XX000")
 	}
 	rows, err := l.catalogue.Query(ctx, l.sql, parameters...)

@@ -137,7 +137,11 @@ func analyst(p gate.Principal) gate.Principal {
 
 // ExplainQuery decides on a statement without running it.
 func (n *Node) ExplainQuery(ctx context.Context, p gate.Principal, sql string) (*Explained, error) {
-	st, err := n.gate.Session(analyst(p)).Prepare(ctx, sql)
+	return explain(ctx, n.gate.Session(analyst(p)), sql)
+}
+
+func explain(ctx context.Context, s *gate.Session, sql string) (*Explained, error) {
+	st, err := s.Prepare(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +162,13 @@ type Table struct {
 const tableRows = 100_000
 
 // Query answers a statement.
-func (n *Node) Query(ctx context.Context, p gate.Principal, sql string) (_ *Table, err error) {
-	st, err := n.gate.Session(analyst(p)).Prepare(ctx, strings.TrimSpace(sql))
+func (n *Node) Query(ctx context.Context, p gate.Principal, sql string) (*Table, error) {
+	return answerTable(ctx, n.gate.Session(analyst(p)), sql)
+}
+
+// answerTable answers a statement whole.
+func answerTable(ctx context.Context, s *gate.Session, sql string) (_ *Table, err error) {
+	st, err := s.Prepare(ctx, strings.TrimSpace(sql))
 	if err != nil {
 		return nil, err
 	}
