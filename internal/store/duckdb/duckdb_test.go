@@ -56,17 +56,27 @@ func opened(t testing.TB, dir string) *duckdb.Store {
 	return s
 }
 
-func TestANewerFormatIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	s := opened(t, dir)
-	if err := s.SetFormat(t.Context(), store.Metrics, "format + 1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := duckdb.Open(t.Context(), duckdb.Options{Dir: dir}); fault.KindOf(err) != fault.Refused {
-		t.Errorf("got %v", err)
+func TestWhatSomebodyElseWroteIsRefused(t *testing.T) {
+	for name, sql := range map[string]string{
+		"a newer format":                "UPDATE _weir.meta SET format = format + 1",
+		"a macro in a function's place": "CREATE MACRO lower(x) AS 'pwned'",
+		"a table macro":                 "CREATE MACRO everything() AS TABLE SELECT 1",
+		"a view":                        "CREATE VIEW device AS SELECT 1",
+		"a type":                        "CREATE TYPE mood AS ENUM ('a')",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := opened(t, dir)
+			if err := s.Tamper(t.Context(), store.SQL, sql); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := duckdb.Open(t.Context(), duckdb.Options{Dir: dir}); fault.KindOf(err) != fault.Refused {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -20,12 +20,12 @@ func CommitOnly(ctx context.Context, x store.Tx, a store.Access, to treatment.Ma
 	return t.files[a].exec(ctx, "COMMIT")
 }
 
-// SetFormat writes another format version into a file.
-func (s *Store) SetFormat(ctx context.Context, a store.Access, sql string) error {
+// Tamper writes into a file past everything.
+func (s *Store) Tamper(ctx context.Context, a store.Access, sql string) error {
 	w, err := s.openWriter(ctx, s.file(a))
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	return w.exec(ctx, "UPDATE _weir.meta SET format = "+sql)
+	return w.exec(ctx, sql)
 }

@@ -125,6 +125,9 @@ func (s *session) number(ctx context.Context, sql string, args ...any) (int64, e
 }
 
 func (w *writer) initialise(ctx context.Context) error {
+	if err := w.refuseForeign(ctx); err != nil {
+		return err
+	}
 	n, err := w.number(ctx, "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = '_weir' AND table_name = 'meta'")
 	if err != nil {
 		return err
@@ -146,6 +149,21 @@ INSERT INTO _weir.meta VALUES (`+strconv.Itoa(format)+`, '', '', NULL, false)`)
 	if have > format {
 		return fault.Newf(fault.Refused, "the store was written by a newer weir (format %d, this one knows %d)", have, format).
 			WithHint("use the newer weir, or start with an empty store")
+	}
+	return nil
+}
+
+// refuseForeign refuses a file in which somebody made functions, types or views. weir makes none; in the place of an engine's own function one of them would run whenever the decision on SQL
+// allows that name.
+func (w *writer) refuseForeign(ctx context.Context) error {
+	n, err := w.number(ctx, `SELECT (SELECT count(*) FROM duckdb_functions() WHERE NOT internal) + (SELECT count(*) FROM duckdb_views() WHERE NOT internal) +
+		(SELECT count(*) FROM duckdb_types() WHERE NOT internal)`)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault.Newf(fault.Refused, "the store's file for %s holds functions, types or views that weir did not make", w.f.access).
+			WithHint("somebody wrote into it: keep it for whoever looks into that, and start with an empty store; weir run copies everything anew")
 	}
 	return nil
 }
