@@ -55,11 +55,7 @@ func (l *Ledger) InclusionProof(ctx context.Context, index Index) (InclusionProo
 		return InclusionProof{}, fault.Newf(fault.NotFound, "the ledger has no entry %d: it holds %d, counted from 0", index, c.size)
 	}
 	p := InclusionProof{Index: index, Checkpoint: c.note}
-	err = scanLines(ctx, l.dir, int64(index), int64(index)+1, func(line []byte) error {
-		p.Entry = bytes.Clone(line)
-		return nil
-	})
-	if err != nil {
+	if p.Entry, err = lineOf(ctx, l.dir, int64(index), c.size); err != nil {
 		return InclusionProof{}, err
 	}
 	if p.Hashes, err = tlog.ProveRecord(c.size, int64(index), hashReader{l.hashes}); err != nil {

@@ -1,25 +1,60 @@
 package ledger
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/weirproject/weir/internal/fault"
 )
 
+// Filter says which entries are read, and in which order. The zero Filter is all of them, oldest first.
+type Filter struct {
+	// First is the first entry that counts; entries before it are left out.
+	First Index
+	// Before is the first entry that does not count any more; 0 means all that are durable when reading begins.
+	Before Index
+	// NewestFirst turns the order round.
+	NewestFirst bool
+	// From (inclusive) and To (exclusive) bound the entries' times; zero means no bound. Times are those of whoever wrote the entries: a clock that stepped back is in the
+	// record as it was, so every entry is looked at.
+	From, To time.Time
+	// Type and Principal are those of the entries; empty means any.
+	Type, Principal string
+	// Words must all stand in an entry's line, wherever: what is read may still be about something else. Lines that do not hold them are left out undecoded, which is fast. Word
+	// makes the word that a string of a body is.
+	Words []string
+}
+
+// Word is how a string stands in an entry's line: as JSON, with its quotes.
+func Word(s string) string {
+	quoted, err := encode(s)
+	if err != nil { // no string is impossible in JSON
+		return s
+	}
+	return string(quoted)
+}
+
 // Read gives the entries from an index on, in order, up to those that were durable when it began. It stops at the first error. It does
 // not judge what it reads: Verify does.
 func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
+	return l.Find(ctx, Filter{First: from})
+}
+
+// ReadBack gives the entries before an index, newest first, from those that were durable when it began; before 0 means from the newest one. Otherwise it is like ReadDir: entries
+// whose line does not hold every one of words are left out undecoded.
+func (l *Ledger) ReadBack(ctx context.Context, before Index, words ...string) iter.Seq2[Entry, error] {
+	return l.Find(ctx, Filter{Before: before, NewestFirst: true, Words: words})
+}
+
+// Find gives the entries that pass the filter, of those that were durable when it began. It stops at the first error. It does not judge what it reads: Verify does. While somebody
+// takes the entries it may read ahead, in goroutines that end with the iteration.
+func (l *Ledger) Find(ctx context.Context, f Filter) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		l.mu.Lock()
 		size, err := l.tree.size, l.refusal()
@@ -28,7 +63,7 @@ func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
 			yield(Entry{}, err)
 			return
 		}
-		readEntries(ctx, l.dir, int64(from), size, nil, yield)
+		find(ctx, l.dir, size, f, yield)
 	}
 }
 
@@ -36,129 +71,77 @@ func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
 // published when it began. It does not judge what it reads: Verify does. Entries whose line does not hold every one of words are left out, which is fast, because nothing of
 // them is decoded; a word may stand anywhere in the line, so what is yielded may still be about something else.
 func ReadDir(ctx context.Context, dir string, from Index, words ...string) iter.Seq2[Entry, error] {
+	return FindDir(ctx, dir, Filter{First: from, Words: words})
+}
+
+// FindDir gives the entries of the ledger in a folder that pass the filter, like Find and like ReadDir.
+func FindDir(ctx context.Context, dir string, f Filter) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		key, err := os.ReadFile(filepath.Join(dir, publicKeyFile))
-		var signed []byte
-		if err == nil {
-			signed, err = os.ReadFile(filepath.Join(dir, checkpointFile))
-		}
-		if err != nil {
-			yield(Entry{}, fault.Newf(fault.NotFound, "there is no ledger in %s", dir).WithHint("name the folder ledger of a state folder").WithCause(err))
-			return
-		}
-		verifier, err := PublicKey(strings.TrimSpace(string(key))).verifier()
+		size, err := publishedSize(dir)
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		published, err := openCheckpoint(signed, verifier)
-		if err != nil {
-			yield(Entry{}, fault.New(fault.Found, "the ledger's checkpoint is not signed by its key", "weir ledger verify tells what differs").WithCause(err))
-			return
-		}
-		readEntries(ctx, dir, int64(from), published.size, words, yield)
+		find(ctx, dir, size, f, yield)
 	}
 }
 
-// errStop ends a scan early.
-var errStop = errors.New("stop reading")
-
-// readEntries yields the entries from..size-1 whose lines hold all words.
-func readEntries(ctx context.Context, dir string, from, size int64, words []string, yield func(Entry, error) bool) {
-	sought := make([][]byte, len(words))
-	for i, w := range words {
-		sought[i] = []byte(w)
+// publishedSize is how many entries the checkpoint in the folder covers.
+func publishedSize(dir string) (int64, error) {
+	key, err := os.ReadFile(filepath.Join(dir, publicKeyFile))
+	var signed []byte
+	if err == nil {
+		signed, err = os.ReadFile(filepath.Join(dir, checkpointFile))
 	}
-	err := scanLines(ctx, dir, from, size, func(line []byte) error {
-		for _, w := range sought {
-			if !bytes.Contains(line, w) {
-				return nil
-			}
-		}
-		var e wireEntry
-		if err := json.Unmarshal(line, &e); err != nil || e.Index == nil {
-			return fault.Newf(fault.Found, "an entry of the ledger cannot be read").WithHint("weir ledger verify tells what differs")
-		}
-		if !yield(Entry{Index: *e.Index, Time: e.Time, Type: e.Type, Principal: e.Principal, Body: e.Body}, nil) {
-			return errStop
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errStop) {
-		yield(Entry{}, err)
-	}
-}
-
-// scanLines gives the lines of the entries from..size-1, each valid until the next.
-func scanLines(ctx context.Context, dir string, from, size int64, each func(line []byte) error) error {
-	if from < 0 || from >= size {
-		return nil
-	}
-	names, _, err := segments(dir)
 	if err != nil {
-		return err
+		return 0, fault.Newf(fault.NotFound, "there is no ledger in %s", dir).WithHint("name the folder ledger of a state folder").WithCause(err)
 	}
-	// The last segment that begins at or before from.
-	start := sort.Search(len(names), func(i int) bool {
-		first, _ := segmentFirst(names[i])
-		return first > from
-	}) - 1
-	if start < 0 {
-		return missingEntry(from)
+	verifier, err := PublicKey(strings.TrimSpace(string(key))).verifier()
+	if err != nil {
+		return 0, err
 	}
-	next, _ := segmentFirst(names[start])
-	buffer := bufio.NewReaderSize(nil, maxLine)
-	for _, name := range names[start:] {
-		if next, err = scanSegment(ctx, filepath.Join(dir, entriesDir, name), buffer, next, func(index int64, line []byte) error {
-			if index < from {
-				return nil
-			}
-			if index >= size {
-				return io.EOF
-			}
-			return each(line)
-		}); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
+	published, err := openCheckpoint(signed, verifier)
+	if err != nil {
+		return 0, fault.New(fault.Found, "the ledger's checkpoint is not signed by its key", "weir ledger verify tells what differs").WithCause(err)
 	}
-	if next < size {
-		return missingEntry(next)
-	}
-	return nil
+	return published.size, nil
 }
 
+// find yields the entries among the first size that pass the filter.
+func find(ctx context.Context, dir string, size int64, f Filter, yield func(Entry, error) bool) {
+	first, before := int64(f.First), size
+	if f.Before > 0 {
+		before = min(size, int64(f.Before))
+	}
+	if first < 0 || first >= before {
+		return
+	}
+	blocks, err := newBlocks(dir, first, before, size, f.NewestFirst)
+	if err != nil {
+		yield(Entry{}, err)
+		return
+	}
+	inOrder(ctx, blocks, newSieve(f), func(found []item) bool {
+		if f.NewestFirst {
+			slices.Reverse(found)
+		}
+		for _, i := range found {
+			if err := ctx.Err(); err != nil {
+				i = item{err: fmt.Errorf("read ledger: %w", err)}
+			}
+			if i.err != nil {
+				yield(Entry{}, i.err)
+				return false
+			}
+			if !yield(i.entry, nil) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// missingEntry is the finding that an entry is not where it must be.
 func missingEntry(index int64) error {
 	return fault.Newf(fault.Found, "entry %d of the ledger is missing", index).WithHint("weir ledger verify tells what differs")
-}
-
-// scanSegment gives every entry's line of one file; next is the index of the first, and that behind the last is returned.
-func scanSegment(ctx context.Context, path string, buffer *bufio.Reader, next int64, each func(index int64, line []byte) error) (int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return next, fmt.Errorf("open segment: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // opened for reading
-	buffer.Reset(f)
-	for {
-		if err := ctx.Err(); err != nil {
-			return next, fmt.Errorf("read ledger: %w", err)
-		}
-		line, err := buffer.ReadSlice('\n')
-		if errors.Is(err, io.EOF) {
-			return next, nil // half a line is one that is being written
-		}
-		if err != nil {
-			return next, fmt.Errorf("read segment: %w", err)
-		}
-		if isCheckpointLine(line) {
-			continue
-		}
-		if err := each(next, line[:len(line)-1]); err != nil {
-			return next, err
-		}
-		next++
-	}
 }
