@@ -1,0 +1,137 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/gate/web/chart"
+	"github.com/weirproject/weir/internal/metric"
+)
+
+// overviewDays is how far back the overview looks: eight weeks, and the day that is compared with.
+const overviewDays = 57
+
+// overviewPage is what the overview shows.
+type overviewPage struct {
+	Metrics []tile
+	Copy    *safety
+	Fault   *fault.Error // why the copy's state cannot be shown
+}
+
+// tile is one metric on the overview.
+type tile struct {
+	Info    metric.Info
+	Fault   *fault.Error // why there is no number
+	Value   string
+	Day     time.Time // of the value; zero: there is none
+	Change  string
+	Turn    int
+	Sofar   string // the newest provisional day's value
+	Late    time.Time
+	AsOf    time.Time
+	Spark   template.HTML
+	Missing bool // no whole day in all the weeks
+}
+
+// safety is the copy's state in a sentence.
+type safety struct {
+	Count        ColumnCount
+	Flow         FlowState
+	Verification *Verification
+	Findings     int
+}
+
+func showOverview(c *call) error {
+	p := overviewPage{}
+	if c.person.Metrics {
+		p.Metrics = c.tiles(c.visitor.Metrics())
+	}
+	copied, err := c.visitor.Copy(c.ctx())
+	if err != nil {
+		c.excuse(err)
+		p.Fault = public(err)
+	} else {
+		p.Copy = &safety{Count: copied.Count, Flow: copied.Flow, Verification: copied.Verification, Findings: len(copied.Findings)}
+	}
+	c.render(http.StatusOK, "overview", &view{Title: "Overview", Section: "overview", Data: p})
+	return nil
+}
+
+// tiles asks for all metrics, a few at a time: the role's limit of questions at once is for everything that somebody does.
+func (c *call) tiles(all []metric.Info) []tile {
+	out := make([]tile, len(all))
+	room := make(chan struct{}, max(1, min(2, c.person.Limits.Concurrent-1)))
+	var wait sync.WaitGroup
+	for i, info := range all {
+		room <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-room }()
+			out[i] = c.tile(info)
+		})
+	}
+	wait.Wait()
+	return out
+}
+
+func (c *call) tile(info metric.Info) tile {
+	t := tile{Info: info}
+	to := midnight(c.s.now()).AddDate(0, 0, 1)
+	from := to.AddDate(0, 0, -overviewDays)
+	a, err := c.visitor.Ask(c.ctx(), metric.Question{Metric: info.Name, Grain: string(metric.Day), From: &from, To: &to})
+	if err != nil {
+		t.Fault = public(err)
+		return t
+	}
+	if a.AsOf != nil {
+		t.AsOf = *a.AsOf
+	}
+	unit := unitOf(info)
+	points := pointsOf(a.Rows)
+	last := lastWhole(a.Rows)
+	t.Missing = last < 0
+	if last >= 0 {
+		t.Day, t.Value = a.Rows[last].Start, chart.Format(unit, a.Rows[last].Value)
+		if last >= 7 {
+			t.Change, t.Turn = chart.Change(unit, a.Rows[last].Value, a.Rows[last-7].Value)
+		}
+	}
+	for _, r := range a.Rows {
+		if r.Provisional && r.Value != nil && !r.Start.After(t.AsOf) {
+			t.Sofar, t.Late = chart.Format(unit, r.Value), r.Start
+		}
+	}
+	t.Spark = chart.Spark(chart.Options{ID: "spark-" + info.Name, Title: info.Label, Unit: unit, Grain: chart.Day}, points)
+	return t
+}
+
+// lastWhole is the newest row whose interval is over and complete, and has a value; −1: none.
+func lastWhole(rows []metric.Row) int {
+	for i := len(rows) - 1; i >= 0; i-- {
+		if !rows[i].Provisional && rows[i].Value != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+func pointsOf(rows []metric.Row) []chart.Point {
+	out := make([]chart.Point, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, chart.Point{Start: r.Start, Value: r.Value, Provisional: r.Provisional})
+	}
+	return out
+}
+
+// unitOf is how a metric's values are written.
+func unitOf(i metric.Info) chart.Unit {
+	if i.Type == "ratio" {
+		return chart.Rate
+	}
+	return chart.Count
+}
+
+// midnight is the beginning of a time's UTC day.
+func midnight(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
