@@ -31,7 +31,7 @@ func drawBars(o Options, bars []Bar, s sheet, id string) template.HTML {
 	low, high, names, under, over := 0.0, 0.0, 0.0, 0.0, 0.0
 	for _, b := range bars {
 		names = math.Max(names, textWidth(seriesLabel(b.Name), s.text))
-		wide := textWidth(Format(o.Unit, b.Value), s.text) + barSpace
+		wide := textWidth(barValue(o.Unit, b.Value, s), s.text) + barSpace
 		if usable(b.Value) && *b.Value < 0 {
 			low, under = math.Min(low, tame(*b.Value)), math.Max(under, wide)
 			continue
@@ -65,9 +65,9 @@ type bar struct {
 }
 
 func drawBar(d *drawing, o Options, b Bar, at bar) {
-	name, value := seriesLabel(b.Name), Format(o.Unit, b.Value)
+	name, value := seriesLabel(b.Name), barValue(o.Unit, b.Value, at.sheet)
 	d.open("g", "class", "bar-row")
-	d.words("title", name+": "+value)
+	d.words("title", name+": "+Format(o.Unit, b.Value))
 	baseline := number(at.middle + 0.35*at.text)
 	d.words("text", fit(name, at.text, at.names), "class", "bar-name", "x", number(2+at.names), "y", baseline, "text-anchor", "end")
 	class, x, anchor := "bar-value", at.zero+barSpace, "start"
@@ -89,6 +89,15 @@ func drawBar(d *drawing, o Options, b Bar, at bar) {
 	}
 	d.words("text", value, "class", class, "x", number(x), "y", baseline, "text-anchor", anchor)
 	d.end("g")
+}
+
+// barValue is a value as it stands at a bar's end: one that is longer than the sheet has room for is written shorter.
+func barValue(unit Unit, v *float64, s sheet) string {
+	text := Format(unit, v)
+	if usable(v) && textWidth(text, s.text) > 0.22*s.width {
+		return scientific(*v)
+	}
+	return text
 }
 
 // seriesLabel is a row's whole name on one line.

@@ -30,7 +30,7 @@ func Describe(o Options, series []Series) string {
 		}
 		sentences = append(sentences, subject+" "+course(o, wholeOf(series[0]), year)+".")
 	default:
-		sentences = append(sentences, subject+perGrain(o.Grain)+" from "+interval(o.Grain, f.first, year)+" to "+interval(o.Grain, f.last, true)+": "+courses(o, series)+".")
+		sentences = append(sentences, subject+perGrain(o.Grain)+" from "+edge(o.Grain, f.first, year)+" to "+edge(o.Grain, f.last, true)+": "+courses(o, series)+".")
 	}
 	if Format(o.Unit, f.low.Value) != Format(o.Unit, f.high.Value) {
 		sentences = append(sentences, "Lowest: "+f.extreme(o, f.low, f.lowName, len(series), year)+"; highest: "+f.extreme(o, f.high, f.highName, len(series), year)+".")
@@ -102,17 +102,17 @@ func course(o Options, whole []Point, year bool) string {
 	first, last := whole[0], whole[len(whole)-1]
 	from, to := Format(o.Unit, first.Value), Format(o.Unit, last.Value)
 	if len(whole) == 1 {
-		return "was " + from + " " + within(o.Grain, first.Start, true)
+		return "stood at " + from + " " + within(o.Grain, first.Start, true)
 	}
 	verb := "rose"
 	switch {
 	case from == to:
 		for _, p := range whole {
 			if Format(o.Unit, p.Value) != from {
-				return "was " + from + " " + within(o.Grain, first.Start, year) + " and again " + within(o.Grain, last.Start, true)
+				return "stood at " + from + " " + within(o.Grain, first.Start, year) + " and again " + within(o.Grain, last.Start, true)
 			}
 		}
-		return "was " + from + " throughout, from " + interval(o.Grain, first.Start, year) + " to " + interval(o.Grain, last.Start, true)
+		return "stood at " + from + " throughout, from " + interval(o.Grain, first.Start, year) + " to " + interval(o.Grain, last.Start, true)
 	case *last.Value < *first.Value:
 		verb = "fell"
 	}

@@ -133,5 +133,5 @@ func (p *plot) drawSample(d *drawing, e entry) {
 		attributes = append(attributes, "stroke-dasharray", dashes[e.series])
 	}
 	d.element("path", attributes...)
-	drawMark(d, e.series, false, e.x+sample/2, e.y, 3.5)
+	drawMark(d, e.series, false, e.x+sample/2, e.y, markSize)
 }

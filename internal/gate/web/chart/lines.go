@@ -18,7 +18,7 @@ const (
 	mostCells   = 1600
 )
 
-// dashes tell lines apart without colour, and marks.go's shapes do again. Provisional parts are dotted in all of them.
+// dashes tell lines apart without colour, and the marks' shapes do again. Provisional parts are dotted in all of them.
 var dashes = [drawn]string{"", "8 3", "3 2", "8 3 2 3", "14 4", "5 2 2 2 2 2", "2 4", "14 3 5 3"}
 
 const provisionalDash = "1.5 3.5"
@@ -282,10 +282,14 @@ func (p *plot) drawSeries(d *drawing, i int) {
 	if len(p.courses) == 1 && p.scale.low <= 0 && p.scale.high >= 0 && t.whole.Len() > 0 {
 		d.element("path", "class", "area "+class, "d", t.area(p.y(0)), "fill-opacity", "0.1")
 	}
-	drawTrace(d, t, class, dashes[i], "2")
+	thick := "2"
+	if float64(len(course)) > p.right-p.left {
+		thick = "1.2"
+	}
+	drawTrace(d, t, class, dashes[i], thick)
 	for _, at := range p.marked(i, t.alone) {
 		v := course[at]
-		drawMark(d, i, v.provisional, p.x(v.when), p.y(v.v), 3.5)
+		drawMark(d, i, v.provisional, p.x(v.when), p.y(v.v), markSize)
 	}
 }
 

@@ -40,7 +40,7 @@ func Spark(o Options, points []Point) template.HTML {
 	drawTrace(d, t, "series-0", "", "1.5")
 	for _, i := range t.alone {
 		if v := course[i]; v.at != last.at {
-			drawMark(d, 0, v.provisional, x(v.when), y(v.v), 1.5)
+			drawMark(d, 0, v.provisional, x(v.when), y(v.v), 2)
 		}
 	}
 	drawMark(d, 0, last.provisional, x(last.when), y(last.v), 3)

@@ -96,6 +96,9 @@ func drawTrace(d *drawing, t *trace, class, dash, width string) {
 	}
 }
 
+// markSize is a mark's half width.
+const markSize = 3.8
+
 // shapes are the marks of the series, as corners on a circle of radius one around zero; the first has none: it is the circle.
 var shapes = [drawn][][2]float64{
 	nil,
@@ -115,7 +118,7 @@ func drawMark(d *drawing, series int, provisional bool, x, y, r float64) {
 		class += " provisional"
 	}
 	if shapes[series] == nil {
-		d.element("circle", "class", class, "cx", number(x), "cy", number(y), "r", number(r), "stroke-width", "1.5")
+		d.element("circle", "class", class, "cx", number(x), "cy", number(y), "r", number(r), "stroke-width", "1.2")
 		return
 	}
 	var path strings.Builder
@@ -127,7 +130,7 @@ func drawMark(d *drawing, series int, provisional bool, x, y, r float64) {
 		}
 		path.WriteString(number(x+c[0]*r) + "," + number(y+c[1]*r))
 	}
-	d.element("path", "class", class, "d", path.String()+"Z", "stroke-width", "1.5", "stroke-linejoin", "round")
+	d.element("path", "class", class, "d", path.String()+"Z", "stroke-width", "1.2", "stroke-linejoin", "round")
 }
 
 // ends is the last value of a course that is there, nil without one.

@@ -17,7 +17,7 @@ func Format(unit Unit, v *float64) string {
 		return none
 	}
 	if unit == Rate {
-		return formatRate(*v * 100)
+		return formatRate(math.Max(-math.MaxFloat64, math.Min(math.MaxFloat64, *v*100)))
 	}
 	return formatCount(*v)
 }
@@ -63,7 +63,7 @@ func Change(unit Unit, now, before *float64) (text string, direction int) {
 		return "", 0
 	}
 	if unit == Rate {
-		return changeOf(*now*100-*before*100, true)
+		return changeOf((*now-*before)*100, true)
 	}
 	if *before == 0 {
 		switch {
@@ -179,8 +179,6 @@ func axisText(unit Unit, v float64, s scale) string {
 	return scientific(v) + suffix
 }
 
-// moment words.
-
 // interval names a point's interval: "3 Nov", "14:00 on 3 Nov", "the week of 3 Nov".
 func interval(grain Grain, t time.Time, year bool) string {
 	t = bounded(t)
@@ -198,6 +196,11 @@ func interval(grain Grain, t time.Time, year bool) string {
 	default:
 		return s
 	}
+}
+
+// edge is interval where it is said elsewhere that it is a week.
+func edge(grain Grain, t time.Time, year bool) string {
+	return strings.TrimPrefix(interval(grain, t, year), "the week of ")
 }
 
 // within is interval with its preposition.
