@@ -24,8 +24,9 @@ type Filter struct {
 	// From (inclusive) and To (exclusive) bound the entries' times; zero means no bound. Times are those of whoever wrote the entries: a clock that stepped back is in the
 	// record as it was, so every entry is looked at.
 	From, To time.Time
-	// Type and Principal are those of the entries; empty means any.
-	Type, Principal string
+	// Types are those that count, and Principal is who did it; empty means any.
+	Types     []string
+	Principal string
 	// Words must all stand in an entry's line, wherever: what is read may still be about something else. Lines that do not hold them are left out undecoded, which is fast. Word
 	// makes the word that a string of a body is.
 	Words []string
@@ -40,14 +41,13 @@ func Word(s string) string {
 	return string(quoted)
 }
 
-// Read gives the entries from an index on, in order, up to those that were durable when it began. It stops at the first error. It does
-// not judge what it reads: Verify does.
-func (l *Ledger) Read(ctx context.Context, from Index) iter.Seq2[Entry, error] {
-	return l.Find(ctx, Filter{First: from})
+// Read gives the entries from an index on, in order, up to those that were durable when it began, without those whose line does not hold every one of words (see Filter). It stops
+// at the first error. It does not judge what it reads: Verify does.
+func (l *Ledger) Read(ctx context.Context, from Index, words ...string) iter.Seq2[Entry, error] {
+	return l.Find(ctx, Filter{First: from, Words: words})
 }
 
-// ReadBack gives the entries before an index, newest first, from those that were durable when it began; before 0 means from the newest one. Otherwise it is like ReadDir: entries
-// whose line does not hold every one of words are left out undecoded.
+// ReadBack gives the entries before an index like Read, but newest first; before 0 means from the newest one that was durable when it began.
 func (l *Ledger) ReadBack(ctx context.Context, before Index, words ...string) iter.Seq2[Entry, error] {
 	return l.Find(ctx, Filter{Before: before, NewestFirst: true, Words: words})
 }
@@ -68,8 +68,7 @@ func (l *Ledger) Find(ctx context.Context, f Filter) iter.Seq2[Entry, error] {
 }
 
 // ReadDir gives the entries of the ledger in a folder like Read, beside whoever is writing it and without the right to write: up to the checkpoint that was
-// published when it began. It does not judge what it reads: Verify does. Entries whose line does not hold every one of words are left out, which is fast, because nothing of
-// them is decoded; a word may stand anywhere in the line, so what is yielded may still be about something else.
+// published when it began.
 func ReadDir(ctx context.Context, dir string, from Index, words ...string) iter.Seq2[Entry, error] {
 	return FindDir(ctx, dir, Filter{First: from, Words: words})
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/weirproject/weir/internal/fault"
@@ -24,8 +25,8 @@ func newSieve(f Filter) *sieve {
 	if f.Principal != "" {
 		words = append([]string{`"principal":` + Word(f.Principal)}, words...)
 	}
-	if f.Type != "" {
-		words = append([]string{`"type":` + Word(f.Type)}, words...)
+	if len(f.Types) == 1 {
+		words = append([]string{`"type":` + Word(f.Types[0])}, words...)
 	}
 	for _, w := range words {
 		word := []byte(w)
@@ -119,7 +120,7 @@ func (s *sieve) decode(line []byte) (e Entry, passes bool, err error) {
 func (s *sieve) passes(at time.Time, kind, principal []byte) bool {
 	f := &s.filter
 	return (f.From.IsZero() || !at.Before(f.From)) && (f.To.IsZero() || at.Before(f.To)) &&
-		(f.Type == "" || f.Type == string(kind)) && (f.Principal == "" || f.Principal == string(principal))
+		(len(f.Types) == 0 || slices.Contains(f.Types, string(kind))) && (f.Principal == "" || f.Principal == string(principal))
 }
 
 // head is an entry's line in its parts.
