@@ -222,7 +222,7 @@ func FuzzDrawings(f *testing.F) {
 	}
 	f.Add(uint64(1), "]]><x", uint64(2000))
 	f.Fuzz(func(t *testing.T, seed uint64, name string, n uint64) {
-		chance := rand.New(rand.NewPCG(seed, n)) //nolint:gosec // a test's chance must be had again
+		chance := rand.New(rand.NewPCG(seed, n))
 		grains := []chart.Grain{chart.Hour, chart.Day, chart.Week}
 		o := chart.Options{ID: name, Title: name, Unit: chart.Unit(chance.IntN(2)), Grain: grains[chance.IntN(3)]}
 		var series []chart.Series

@@ -85,8 +85,14 @@ func drawings() map[string]template.HTML {
 	many := []chart.Series{rounded(wave("", november.Add(-1999*hour), hour, 2000, 900, 300, 0.2))}
 	tooMany := append(models(), models()[:3]...)
 	bars := []chart.Bar{
-		{"CAM-V3 (outdoor)", of(0.139)}, {"DOORBELL-PRO", of(0.0521)}, {"HUB", of(0.0094)}, {"Floodlight of the second generation with siren and battery", of(0.0312)}, {"", of(0)}, {"SPOT", nil},
-		{"Прихожая", of(0.021)}, {"玄関カメラ第二世代の屋外用モデル玄関カメラ", of(0.018)},
+		{"CAM-V3 (outdoor)", of(0.139)},
+		{"DOORBELL-PRO", of(0.0521)},
+		{"HUB", of(0.0094)},
+		{"Floodlight of the second generation with siren and battery", of(0.0312)},
+		{"", of(0)},
+		{"SPOT", nil},
+		{"Прихожая", of(0.021)},
+		{"玄関カメラ第二世代の屋外用モデル玄関カメラ", of(0.018)},
 	}
 	negative := []chart.Bar{{"growth", of(12_345)}, {"loss", of(-8_400)}, {"nearly none", of(1)}}
 	hostile := []chart.Series{{Name: `</title><script>alert(1)</script>" onload="x`, Points: one[0].Points}, {Name: "\u202egnp.exe\x00\n]]>&amp;", Points: gaps[0].Points}}

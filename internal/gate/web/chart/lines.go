@@ -311,7 +311,7 @@ func (p *plot) marked(series int, alone []int) []int {
 		marks = append(marks, present...)
 	case len(p.courses) > 1:
 		every := (n + 7) / 8
-		for i := series * every / drawn; i < n; i += every {
+		for i := series * every / drawn; i < n-every/2; i += every {
 			marks = append(marks, present[i])
 		}
 	}

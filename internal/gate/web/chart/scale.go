@@ -109,8 +109,33 @@ type stride struct {
 }
 
 var strides = []stride{
-	{hours: 1}, {hours: 2}, {hours: 3}, {hours: 6}, {hours: 12}, {days: 1}, {days: 2}, {days: 4}, {days: 7}, {days: 14}, {days: 28}, {months: 1}, {months: 2}, {months: 3}, {months: 6},
-	{months: 12}, {months: 24}, {months: 60}, {months: 120}, {months: 240}, {months: 600}, {months: 1200}, {months: 2400}, {months: 6000}, {months: 12000}, {months: 24000}, {months: 60000},
+	{hours: 1},
+	{hours: 2},
+	{hours: 3},
+	{hours: 6},
+	{hours: 12},
+	{days: 1},
+	{days: 2},
+	{days: 4},
+	{days: 7},
+	{days: 14},
+	{days: 28},
+	{months: 1},
+	{months: 2},
+	{months: 3},
+	{months: 6},
+	{months: 12},
+	{months: 24},
+	{months: 60},
+	{months: 120},
+	{months: 240},
+	{months: 600},
+	{months: 1200},
+	{months: 2400},
+	{months: 6000},
+	{months: 12000},
+	{months: 24000},
+	{months: 60000},
 }
 
 // moments are at most so many ticks from first to last, as dense as may be but no denser than the grain.
