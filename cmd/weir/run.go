@@ -34,6 +34,10 @@ where it was when it is started again. It never changes the source by itself: we
 		defer func() { _ = n.Close() }()
 		p := newProgress(a.stderr)
 		defer p.end()
+		o.Link = func(url string) {
+			a.complain("there is no administrator yet; this link makes the first one, and works once:")
+			a.complain("  %s", url)
+		}
 		err = n.WatchWhile(cmd.Context(), 500*time.Millisecond, p.show, func(ctx context.Context) error { return n.Run(ctx, o) })
 		if err != nil {
 			return endedBySignal(cmd.Context(), o, err)

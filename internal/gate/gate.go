@@ -36,6 +36,7 @@ const (
 type Rights struct {
 	Metrics    bool
 	SQL        bool
+	People     bool          // accounts, and everybody's record
 	MaxRows    int64         // of one answer
 	Timeout    time.Duration // of one question
 	Concurrent int           // questions of one principal at a time
@@ -45,7 +46,7 @@ type Rights struct {
 var rights = map[Role]Rights{
 	Viewer:  {Metrics: true, MaxRows: 1_000_000, Timeout: time.Minute, Concurrent: 4},
 	Analyst: {Metrics: true, SQL: true, MaxRows: 20_000_000, Timeout: 5 * time.Minute, Concurrent: 4},
-	Admin:   {},
+	Admin:   {People: true},
 }
 
 // Rights returns what the role may do.

@@ -19,7 +19,6 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/flow"
 	"github.com/weirproject/weir/internal/metric"
-	"github.com/weirproject/weir/internal/people"
 )
 
 // Weir is what commands ask: the node that runs on the state folder, or one that the command opened because none runs. Close it.
@@ -31,11 +30,7 @@ type Weir interface {
 	Verify(ctx context.Context, progress func(table string, rows int64)) (*flow.Report, error)
 	Query(ctx context.Context, sql string) (*Table, error)
 	ExplainQuery(ctx context.Context, sql string) (*Explained, error)
-	Users(ctx context.Context) ([]people.Account, error)
-	AddUser(ctx context.Context, q UserRequest) (*NewUser, error)
-	RemoveUser(ctx context.Context, name string) error
-	// Login renews the SQL password of a person who knows the page password.
-	Login(ctx context.Context, name, password string) (*Login, error)
+	Accounts
 	Close() error
 }
 
@@ -86,16 +81,6 @@ func (l *local) Query(ctx context.Context, sql string) (*Table, error) {
 
 func (l *local) ExplainQuery(ctx context.Context, sql string) (*Explained, error) {
 	return l.Node.ExplainQuery(ctx, localPrincipal(os.Getuid()), sql)
-}
-
-func (l *local) Users(context.Context) ([]people.Account, error) { return l.Node.Users(), nil }
-
-func (l *local) AddUser(ctx context.Context, q UserRequest) (*NewUser, error) {
-	return l.Node.AddUser(ctx, osUser(os.Getuid()), q)
-}
-
-func (l *local) RemoveUser(ctx context.Context, name string) error {
-	return l.Node.RemoveUser(ctx, osUser(os.Getuid()), name)
 }
 
 // Verify follows the source for as long as it takes.
@@ -223,26 +208,6 @@ func (r *remote) Query(ctx context.Context, sql string) (*Table, error) {
 func (r *remote) ExplainQuery(ctx context.Context, sql string) (*Explained, error) {
 	var e Explained
 	return &e, r.call(ctx, http.MethodPost, "/v1/query/explain", statement{sql}, &e)
-}
-
-func (r *remote) Users(ctx context.Context) ([]people.Account, error) {
-	var a []people.Account
-	err := r.call(ctx, http.MethodGet, "/v1/users", nil, &a)
-	return a, err
-}
-
-func (r *remote) AddUser(ctx context.Context, q UserRequest) (*NewUser, error) {
-	var u NewUser
-	return &u, r.call(ctx, http.MethodPost, "/v1/users/add", q, &u)
-}
-
-func (r *remote) RemoveUser(ctx context.Context, name string) error {
-	return r.call(ctx, http.MethodPost, "/v1/users/remove", UserRequest{Name: name}, &struct{}{})
-}
-
-func (r *remote) Login(ctx context.Context, name, password string) (*Login, error) {
-	var l Login
-	return &l, r.call(ctx, http.MethodPost, "/v1/login", credentials{name, password}, &l)
 }
 
 func (r *remote) Verify(ctx context.Context, progress func(string, int64)) (*flow.Report, error) {

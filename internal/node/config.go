@@ -50,6 +50,7 @@ type LedgerConfig struct {
 // GateConfig is where people come in. Whoever comes in signs in, over TLS.
 type GateConfig struct {
 	SQL         string   `yaml:"sql"`         // address on which the gate speaks PostgreSQL's protocol, host:port; empty: it doesn't
+	Web         string   `yaml:"web"`         // address of the page and its API, host:port; empty: there is none
 	Hosts       []string `yaml:"hosts"`       // names and addresses by which clients reach it, for its certificate; default localhost
 	Certificate string   `yaml:"certificate"` // the operator's own certificate and key, PEM; default: weir makes them
 	Key         string   `yaml:"key"`
@@ -98,7 +99,7 @@ func yamlFault(path string, err error) error {
 		what = "there is no such setting"
 	}
 	return fault.Newf(fault.Invalid, "%s:%d: %s", path, line, what).
-		WithHint("the settings are source (name, url, url_file, schemas, accept), policy, metrics, state, keys, ledger (mirror), engine (memory_mb, threads), gate (sql, hosts, certificate, key, root)").WithCause(err)
+		WithHint("the settings are source (name, url, url_file, schemas, accept), policy, metrics, state, keys, ledger (mirror), engine (memory_mb, threads), gate (sql, web, hosts, certificate, key, root)").WithCause(err)
 }
 
 func (c *Config) settle() (*Config, error) {

@@ -57,10 +57,7 @@ func (n *Node) serveControl(ctx context.Context) (*control, error) {
 	mux.HandleFunc("POST /v1/verify", c.verify)
 	mux.HandleFunc("POST /v1/query", c.handle(c.query))
 	mux.HandleFunc("POST /v1/query/explain", c.handle(c.explainQuery))
-	mux.HandleFunc("GET /v1/users", c.handle(c.users))
-	mux.HandleFunc("POST /v1/users/add", c.handle(c.addUser))
-	mux.HandleFunc("POST /v1/users/remove", c.handle(c.removeUser))
-	mux.HandleFunc("POST /v1/login", c.handle(c.login))
+	c.accountRoutes(mux)
 	c.server = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 1 << 16,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -102,6 +99,9 @@ func (c *control) caller(r *http.Request) (gate.Principal, error) {
 func localPrincipal(uid int) gate.Principal {
 	return gate.Principal{Name: osUser(uid), Address: "local", Role: gate.Viewer}
 }
+
+// ourUser names the user that runs this program.
+func ourUser() string { return osUser(os.Getuid()) }
 
 // osUser names a user of the operating system; its number when it has no name.
 func osUser(uid int) string {
@@ -182,38 +182,6 @@ func (c *control) explainQuery(r *http.Request, p gate.Principal) (any, error) {
 		return nil, err
 	}
 	return c.node.ExplainQuery(r.Context(), p, q.SQL)
-}
-
-func (c *control) users(*http.Request, gate.Principal) (any, error) { return c.node.Users(), nil }
-
-func (c *control) addUser(r *http.Request, p gate.Principal) (any, error) {
-	q, err := read[UserRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	return c.node.AddUser(r.Context(), p.Name, q)
-}
-
-func (c *control) removeUser(r *http.Request, p gate.Principal) (any, error) {
-	q, err := read[UserRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	return struct{}{}, c.node.RemoveUser(r.Context(), p.Name, q.Name)
-}
-
-// credentials are what somebody signs in with.
-type credentials struct {
-	Name     string `json:"name"`
-	Password string `json:"password"`
-}
-
-func (c *control) login(r *http.Request, _ gate.Principal) (any, error) {
-	q, err := read[credentials](r)
-	if err != nil {
-		return nil, err
-	}
-	return c.node.Login(r.Context(), q.Name, q.Password)
 }
 
 // read reads the body of a request.
@@ -307,7 +275,7 @@ func (n *Node) verify(ctx context.Context, progress func(string, int64)) (*flow.
 	for _, t := range report.Tables {
 		v.Rows += t.StoreRows
 	}
-	return report, n.record(ctx, "verification", v)
+	return report, n.recordVerification(ctx, v)
 }
 
 // shortSocketPath gives a path to the same place that is short enough for a socket's address, for as long as release is not called.

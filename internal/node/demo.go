@@ -21,6 +21,7 @@ import (
 	"github.com/weirproject/weir/internal/flow"
 	"github.com/weirproject/weir/internal/gate"
 	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/people"
 	"github.com/weirproject/weir/internal/postmaster"
 )
 
@@ -57,7 +58,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	}
 	config.State = filepath.Join(o.Dir, "state")
 	config.Source.URL = url
-	config.Gate.SQL = "127.0.0.1:0"
+	config.Gate.SQL, config.Gate.Web = "127.0.0.1:0", "127.0.0.1:0"
 	n, err := Open(ctx, config, o.Log)
 	if err != nil {
 		return quietly(ctx, err)
@@ -69,8 +70,9 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel(nil)
+	administrator := make(chan string, 1)
 	running.Go(func() {
-		if err := n.Run(ctx, RunOptions{Apply: true}); err != nil {
+		if err := n.Run(ctx, RunOptions{Apply: true, Link: func(url string) { administrator <- url }}); err != nil {
 			cancel(err)
 		}
 	})
@@ -81,6 +83,9 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 		return quietly(ctx, err)
 	}
 	o.showHeldBack(ctx, n)
+	if err := o.showWaysIn(ctx, n, administrator); err != nil {
+		return quietly(ctx, err)
+	}
 	running.Go(func() {
 		if err := fleet.Live(ctx, fleet.LiveOptions{URL: url, Speed: 1, Seed: o.Seed}); err != nil && ctx.Err() == nil {
 			cancel(err)
@@ -232,12 +237,32 @@ func (o DemoOptions) showHeldBack(ctx context.Context, n *Node) {
 	o.Say("  %s verify %s", weir, state)
 	o.Say("  %s ledger verify --key %s %s", weir, typed(n.state.path("ledger", "public.key")), typed(n.state.path("ledger")))
 	o.Say("")
-	if u, err := n.AddUser(ctx, osUser(os.Getuid()), UserRequest{Name: "analyst", Role: string(gate.Analyst)}); err == nil && u.SQL != nil {
-		o.Say("or ask in SQL, as an analyst does:")
-		o.Say("  PGPASSWORD=%s psql \"%s\" -c 'SELECT model_id, count(*) FROM fleet.device GROUP BY ALL ORDER BY 2 DESC'", u.SQL.Password, u.SQL.Conninfo())
-		o.Say("")
+}
+
+// showWaysIn says how people come in: an analyst's page and SQL, and the first administrator's link.
+func (o DemoOptions) showWaysIn(ctx context.Context, n *Node, administrator <-chan string) error {
+	u, err := n.AddUser(ctx, ourUser(), UserRequest{Name: "analyst", Role: string(gate.Analyst)})
+	if err != nil {
+		return err
 	}
+	link, err := n.people.Invite(ctx, people.Caller{Name: ourUser()}, people.Name(u.User))
+	if err != nil {
+		return err
+	}
+	o.Say("the page is at %s", n.pageURL())
+	o.Say("  its certificate is from weir's own authority, %s", typed(u.SQL.CA))
+	o.Say("  sign in as an analyst, once, with   %s", n.linkURL(link))
+	select {
+	case url := <-administrator:
+		o.Say("  or as the first administrator, with %s", url)
+	default: // there is one
+	}
+	o.Say("")
+	o.Say("in SQL, as the same analyst:")
+	o.Say("  PGPASSWORD=%s psql \"%s\" -c 'SELECT model_id, count(*) FROM fleet.device GROUP BY ALL ORDER BY 2 DESC'", u.SQL.Password, u.SQL.Conninfo())
+	o.Say("")
 	o.Say("the fleet lives on; Ctrl-C ends everything")
+	return nil
 }
 
 // ourselves is how this program is called from here.

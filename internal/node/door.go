@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"iter"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -376,11 +375,10 @@ func (n *Node) serveSQL(ctx context.Context) (address string, closeDoor func(), 
 	if err != nil {
 		return "", nil, err
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", n.config.Gate.SQL)
+	l, err := listen(ctx, n.config.Gate.SQL, "gate.sql")
 	if err != nil {
 		server.Close()
-		return "", nil, fault.Newf(fault.Unavailable, "the gate cannot listen on %s", n.config.Gate.SQL).WithHint("choose another address as gate.sql in the configuration, or end what listens there").WithCause(err)
+		return "", nil, err
 	}
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -47,10 +47,12 @@ type Node struct {
 	decider   lazyDecider // its engine parses
 	emulated  lazyEngine  // holds the emulated catalogues; apart, so that nothing of theirs is near the parser
 	opened    time.Time
+	safety    safety
 
 	mu        sync.Mutex // guards all below
 	flow      *flow.Flow // nil until Run
 	listening string     // the SQL door's address while it is open
+	pageAt    string     // the page's
 }
 
 // Open opens a state folder and everything that answers questions: keys, policy, metrics, ledger, store, gate. The source is not needed. Close it.
@@ -140,6 +142,8 @@ type RunOptions struct {
 	Apply bool // run the source script ourselves
 	// Ready is called once, when the control socket answers.
 	Ready func()
+	// Link is called with the single-use link of the first administrator, when there is none yet. It may be nil, and must show the link to nobody but whoever runs weir.
+	Link func(url string)
 }
 
 // Run copies and follows until ctx ends, which is no error, and answers on the control socket meanwhile.
@@ -173,15 +177,12 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer control.close()
-	if n.config.Gate.SQL != "" && !o.Once {
-		address, closeDoor, err := n.serveSQL(ctx)
+	if !o.Once {
+		closeGate, err := n.openGate(ctx, o.Link)
 		if err != nil {
 			return err
 		}
-		defer closeDoor()
-		n.mu.Lock()
-		n.listening = address
-		n.mu.Unlock()
+		defer closeGate()
 	}
 	if o.Ready != nil {
 		o.Ready()
@@ -193,8 +194,48 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	if err := run(ctx); err != nil {
 		return err
 	}
-	_, err = n.ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: "stop", Principal: osUser(os.Getuid()), Body: nil})
+	_, err = n.ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: "stop", Principal: ourUser(), Body: nil})
 	return err
+}
+
+// openGate opens the ways in that the configuration names, until closeGate.
+func (n *Node) openGate(ctx context.Context, showLink func(url string)) (closeGate func(), err error) {
+	var closers []func()
+	closeGate = func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeGate()
+		}
+	}()
+	for _, way := range []struct {
+		setting string
+		serve   func(context.Context) (string, func(), error)
+		at      *string
+	}{{n.config.Gate.SQL, n.serveSQL, &n.listening}, {n.config.Gate.Web, n.servePage, &n.pageAt}} {
+		if way.setting == "" {
+			continue
+		}
+		address, closeWay, err := way.serve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, closeWay)
+		n.mu.Lock()
+		*way.at = address
+		n.mu.Unlock()
+	}
+	link, err := n.administratorLink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if link != "" && showLink != nil {
+		showLink(link)
+	}
+	return closeGate, nil
 }
 
 // prepareSource refuses what cannot work before anything is asked for.
@@ -203,6 +244,7 @@ func (n *Node) prepareSource(ctx context.Context, src source.Source, apply bool)
 	if err != nil {
 		return err
 	}
+	n.reviewed(schema)
 	held, err := n.store.State(ctx)
 	if err != nil {
 		return err
@@ -327,7 +369,7 @@ func (n *Node) recordStart(ctx context.Context) error {
 }
 
 func (n *Node) record(ctx context.Context, kind string, body any) error {
-	_, err := n.ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: osUser(os.Getuid()), Body: body})
+	_, err := n.ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: ourUser(), Body: body})
 	return err
 }
 

@@ -3,11 +3,10 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -25,26 +24,41 @@ type UserRequest struct {
 	Role     string   `json:"role"`
 	Service  bool     `json:"service"`
 	Networks []string `json:"networks"` // of a service
+	// Certificate gives a service a client certificate in the place of an SQL password. It may then come from anywhere, unless networks are named.
+	Certificate bool `json:"certificate"`
 }
 
-// AddUser makes an account for somebody; by is who asks.
-func (n *Node) AddUser(ctx context.Context, by string, q UserRequest) (*NewUser, error) {
+// addition is the request as the registry takes it.
+func (q UserRequest) addition() (people.Addition, error) {
 	a := people.Addition{Name: people.Name(q.Name), Role: people.Role(q.Role), Kind: people.Person, SQL: people.DefaultSQLLife}
 	if q.Service {
 		a.Kind, a.SQL = people.Service, people.MaxServiceLife
 		for _, text := range q.Networks {
 			p, err := netip.ParsePrefix(text)
 			if err != nil {
-				return nil, fault.New(fault.Usage, "an address range is not one", "write it as 192.0.2.0/24").WithCause(err)
+				return a, fault.New(fault.Usage, "an address range is not one", "write it as 192.0.2.0/24").WithCause(err)
 			}
 			a.Networks = append(a.Networks, p)
 		}
-		if len(a.Networks) == 0 {
-			return nil, fault.New(fault.Usage, "a service needs the addresses that it comes from", "weir user add NAME --role analyst --service --network 192.0.2.0/24")
+		if len(a.Networks) == 0 && !q.Certificate {
+			return a, fault.New(fault.Usage, "a service needs the addresses that it comes from, or a certificate",
+				"weir user add NAME --role analyst --service --network 192.0.2.0/24; or with --certificate DIR")
 		}
 	}
-	if !gate.Role(q.Role).Rights().SQL {
+	if q.Certificate && !q.Service {
+		return a, fault.New(fault.Usage, "only a service signs in with a certificate", "add --service, or leave --certificate out: people renew an SQL password with weir login")
+	}
+	if q.Certificate || !gate.Role(q.Role).Rights().SQL {
 		a.SQL = 0
+	}
+	return a, nil
+}
+
+// AddUser makes an account for somebody; by is who asks.
+func (n *Node) AddUser(ctx context.Context, by string, q UserRequest) (*NewUser, error) {
+	a, err := q.addition()
+	if err != nil {
+		return nil, err
 	}
 	added, err := n.people.Add(ctx, people.Caller{Name: by}, a)
 	if err != nil {
@@ -56,6 +70,11 @@ func (n *Node) AddUser(ctx context.Context, by string, q UserRequest) (*NewUser,
 	}
 	if added.SQL != nil {
 		out.SQL = n.login(*added.SQL)
+	}
+	if q.Certificate {
+		if out.Certificate, err = n.IssueCertificate(ctx, people.Caller{Name: by}, out.User); err != nil {
+			return nil, errors.Join(err, n.people.Remove(context.WithoutCancel(ctx), people.Caller{Name: by}, added.Account.Name)) // all of it, or nothing
+		}
 	}
 	return out, nil
 }
@@ -72,15 +91,7 @@ func (n *Node) login(c people.SQLCredential) *Login {
 		address = n.listening
 	}
 	n.mu.Unlock()
-	if host, port, err := net.SplitHostPort(address); err == nil {
-		l.Host = host
-		l.Port, _ = strconv.Atoi(port)
-	}
-	if len(n.config.Gate.Hosts) > 0 {
-		l.Host = n.config.Gate.Hosts[0]
-	} else if a, err := netip.ParseAddr(l.Host); err == nil && a.IsLoopback() {
-		l.Host = "localhost"
-	}
+	l.Host, l.Port = n.reached(address)
 	return l
 }
 
@@ -92,9 +103,14 @@ func (l *Login) Conninfo() string {
 		}
 		return s
 	}
-	info := fmt.Sprintf("host=%s port=%d dbname=%s user=%s sslmode=verify-full", quoted(l.Host), l.Port, l.Database, quoted(l.User))
+	info := fmt.Sprintf("host=%s port=%d dbname=%s user=%s sslmode=verify-full", quoted(l.Host), l.Port, quoted(l.Database), quoted(l.User))
 	if l.CA != "" {
 		info += " sslrootcert=" + quoted(l.CA)
+	} else {
+		info += " sslrootcert=system" // libpq 16 and later; without it libpq looks for a file that nobody has
+	}
+	if l.Certificate != "" {
+		info += " sslcert=" + quoted(l.Certificate) + " sslkey=" + quoted(l.Key)
 	}
 	return info
 }
@@ -118,7 +134,11 @@ func (n *Node) Users() []people.Account { return n.people.List() }
 
 // RemoveUser ends an account and everything that it opened.
 func (n *Node) RemoveUser(ctx context.Context, by, name string) error {
-	return n.people.Remove(ctx, people.Caller{Name: by}, people.Name(name))
+	a, err := n.account(name)
+	if err != nil {
+		return err
+	}
+	return n.people.Remove(ctx, people.Caller{Name: by}, a.Name)
 }
 
 // Explained is a decision, as weir query --explain shows it.
@@ -155,7 +175,8 @@ func explain(ctx context.Context, s *gate.Session, sql string) (*Explained, erro
 // Table is a small answer as text, for terminals and scripts.
 type Table struct {
 	Columns []string    `json:"columns"`
-	Rows    [][]*string `json:"rows"` // nil is NULL
+	Types   []string    `json:"types"` // of DuckDB
+	Rows    [][]*string `json:"rows"`  // nil is NULL
 }
 
 // tableRows bounds what crosses the control socket: it is for looking, the SQL door is for moving.
@@ -187,6 +208,7 @@ func answerTable(ctx context.Context, s *gate.Session, sql string) (_ *Table, er
 	t := &Table{Rows: [][]*string{}}
 	for _, f := range st.Schema().Fields() {
 		t.Columns = append(t.Columns, f.Name)
+		t.Types = append(t.Types, duckType(f.Type))
 	}
 	for b, err := range a.Batches() {
 		if err != nil {

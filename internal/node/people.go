@@ -127,15 +127,20 @@ type Login struct {
 	Port     int       `json:"port"`
 	Database string    `json:"database"`
 	User     string    `json:"user"`
-	Password string    `json:"password"`
+	Password string    `json:"password,omitempty"`
 	Expires  time.Time `json:"expires"`
 	CA       string    `json:"ca"` // a file's path
+
+	// Of whoever signs in with a certificate: its file, and its key's.
+	Certificate string `json:"sslcert,omitempty"`
+	Key         string `json:"sslkey,omitempty"`
 }
 
 // NewUser is an account that was just made. It is shown once.
 type NewUser struct {
-	User         string `json:"user"`
-	Role         string `json:"role"`
-	PagePassword string `json:"page_password,omitempty"`
-	SQL          *Login `json:"sql,omitempty"`
+	User         string          `json:"user"`
+	Role         string          `json:"role"`
+	PagePassword string          `json:"page_password,omitempty"`
+	SQL          *Login          `json:"sql,omitempty"`
+	Certificate  *NewCertificate `json:"certificate,omitempty"`
 }

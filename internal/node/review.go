@@ -297,4 +297,10 @@ policy: policy    # what may cross, column by column; what it does not name is h
 
 # state: state      # the copy, the ledger, the control socket
 # keys: state-keys  # the keys: back them up, and never beside the copy
+
+# Where people come in. Whoever does signs in, over TLS; weir makes the certificates, or takes yours: certificate, key, root.
+gate:
+  sql: 127.0.0.1:6432  # PostgreSQL's protocol: psql, Metabase, a driver
+  web: 127.0.0.1:8443  # the page and its JSON API
+  # hosts: [weir.example.com]  # the names by which others reach it, once it listens on more than this machine
 `

@@ -1,0 +1,201 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirproject/weir/internal/decision"
+	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/gate"
+	"github.com/weirproject/weir/internal/gate/web"
+	"github.com/weirproject/weir/internal/ledger"
+	"github.com/weirproject/weir/internal/people"
+)
+
+const (
+	recordLimit = 50
+	recordMost  = 500
+)
+
+// The types of entries that the page's record shows.
+const (
+	questionEntry = "question"
+	answerEntry   = "answer"
+	peopleEntry   = "people"
+)
+
+// Record implements web.Visitor. Whoever does not administer people sees what they asked themselves, and what happened to their own account.
+func (r *reader) Record(ctx context.Context, q web.RecordQuery) (*web.RecordPage, error) {
+	if !r.asking.Rights().People {
+		if q.Person != "" && q.Person != string(r.principal.Name) {
+			return nil, fault.New(fault.Refused, "your role may see its own record only", "ask an administrator")
+		}
+		q.Person = string(r.principal.Name)
+	}
+	if err := r.asking.RecordLookup(ctx, "record"); err != nil {
+		return nil, err
+	}
+	return r.node.recordPage(ctx, q)
+}
+
+// recordPage gathers a page of the record, newest first.
+func (n *Node) recordPage(ctx context.Context, q web.RecordQuery) (*web.RecordPage, error) {
+	f, err := newRecordFilter(q)
+	if err != nil {
+		return nil, err
+	}
+	out := &web.RecordPage{Entries: []web.RecordEntry{}}
+	for e, err := range n.ledger.Find(ctx, f.Filter) {
+		if err != nil {
+			return nil, err
+		}
+		entry, ok, err := f.entry(e)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if len(out.Entries) == f.limit {
+			out.Next = out.Entries[f.limit-1].Entry
+			break
+		}
+		if e.Type == questionEntry {
+			if err := n.addOutcome(ctx, &entry); err != nil {
+				return nil, err
+			}
+		}
+		out.Entries = append(out.Entries, entry)
+	}
+	return out, nil
+}
+
+// recordFilter says which entries a page of the record holds.
+type recordFilter struct {
+	ledger.Filter
+	person        string // who asked, or whom it is about
+	table, column string
+	limit         int
+}
+
+func newRecordFilter(q web.RecordQuery) (*recordFilter, error) {
+	f := &recordFilter{Filter: ledger.Filter{NewestFirst: true, From: q.From, To: q.To, Before: ledger.Index(q.Before)}, person: q.Person, limit: q.Limit}
+	switch q.Kind {
+	case "":
+		f.Types = []string{questionEntry, peopleEntry}
+	case "questions":
+		f.Types = []string{questionEntry}
+	case "people":
+		f.Types = []string{peopleEntry}
+	default:
+		return nil, fault.New(fault.Usage, "the record has no such kind", "ask for questions or people")
+	}
+	if f.limit <= 0 {
+		f.limit = recordLimit
+	}
+	f.limit = min(f.limit, recordMost)
+	if q.Reads != "" {
+		i := strings.LastIndexByte(q.Reads, '.')
+		if i <= 0 || !strings.Contains(q.Reads[:i], ".") {
+			return nil, fault.New(fault.Usage, "this is not the name of a column", "write it as schema.table.column: fleet.device.model_id")
+		}
+		f.table, f.column, f.Types = q.Reads[:i], q.Reads[i+1:], []string{questionEntry}
+	}
+	for _, w := range []string{f.person, f.table, f.column} {
+		if w != "" {
+			f.Words = append(f.Words, ledger.Word(w))
+		}
+	}
+	return f, nil
+}
+
+// entry turns an entry of the ledger into one of the page, when the filter holds.
+func (f *recordFilter) entry(e ledger.Entry) (out web.RecordEntry, ok bool, err error) {
+	raw, _ := e.Body.(json.RawMessage)
+	out = web.RecordEntry{Entry: int64(e.Index), At: e.Time, Person: e.Principal}
+	if e.Type == peopleEntry {
+		var event people.Event
+		if err := json.Unmarshal(raw, &event); err != nil {
+			return out, false, unreadable(err)
+		}
+		out.Address, out.Kind, out.Account, out.Detail = event.Address, string(event.Kind), string(event.Account), eventDetail(event)
+		return out, f.person == "" || e.Principal == f.person || out.Account == f.person, nil
+	}
+	var asked gate.Asked
+	if err := json.Unmarshal(raw, &asked); err != nil {
+		return out, false, unreadable(err)
+	}
+	out.Address, out.Kind, out.Metric, out.By, out.Grain, out.From, out.To = asked.Address, asked.Kind, asked.Metric, asked.By, asked.Grain, asked.From, asked.To
+	out.Statement, out.Rule, out.Reads = asked.Shape, asked.Rule, asReads(asked)
+	read := f.table == "" || slices.Contains(out.Reads, web.ReadColumn{Table: f.table, Column: f.column})
+	return out, read && (f.person == "" || e.Principal == f.person), nil
+}
+
+func unreadable(err error) error {
+	return fault.New(fault.Invalid, "an entry of the ledger cannot be read", "run weir ledger verify").WithCause(err)
+}
+
+// asReads are the columns that a question reads, by a metric or by SQL.
+func asReads(asked gate.Asked) []web.ReadColumn {
+	reads := asked.Columns
+	for _, r := range asked.Reads {
+		reads = append(reads, decision.Read{Table: r.Table, Columns: r.Columns})
+	}
+	return readColumns(reads)
+}
+
+// addOutcome finds how a question ended. Its answer stands a few entries behind it; a question that weir's end cut off has none.
+func (n *Node) addOutcome(ctx context.Context, e *web.RecordEntry) error {
+	answers := ledger.Filter{First: ledger.Index(e.Entry + 1), Types: []string{answerEntry}, Words: []string{fmt.Sprintf(`"question":%d,`, e.Entry)}}
+	for a, err := range n.ledger.Find(ctx, answers) {
+		if err != nil {
+			return err
+		}
+		var o gate.Outcome
+		raw, _ := a.Body.(json.RawMessage)
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return unreadable(err)
+		}
+		if int64(o.Question) == e.Entry {
+			e.Verdict, e.Rows, e.Bytes, e.Seconds = string(o.Verdict), o.Rows, o.Bytes, o.Seconds
+			return nil
+		}
+	}
+	return nil
+}
+
+// eventDetail says in a few words what an event adds to its kind.
+func eventDetail(e people.Event) string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch {
+	case e.FromRole != "":
+		add("from %s to %s", e.FromRole, e.Role)
+	case e.Role != "":
+		add("as %s", e.Role)
+	}
+	if e.Of == people.Service {
+		add("a service")
+	}
+	if e.Way != "" {
+		add("by %s", map[people.Way]string{people.ByPage: "page password", people.BySQL: "SQL password", people.ByCertificate: "certificate"}[e.Way])
+	}
+	if e.Serial != "" {
+		add("certificate %s", e.Serial)
+	}
+	if len(e.Networks) > 0 {
+		var ranges []string
+		for _, p := range e.Networks {
+			ranges = append(ranges, p.String())
+		}
+		add("from %s", strings.Join(ranges, ", "))
+	}
+	if e.Expires != nil {
+		add("until %s UTC", e.Expires.UTC().Format(time.DateTime))
+	}
+	return strings.Join(parts, ", ")
+}
