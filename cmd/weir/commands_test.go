@@ -20,7 +20,7 @@ import (
 // vocabulary are the words of the commands: what the documentation calls things. A command of another name is a change of the vocabulary first.
 var vocabulary = map[string][]string{
 	"demo": nil, "init": nil, "check": nil, "source": {"script", "release"}, "plan": nil, "run": nil, "status": nil, "verify": nil, "explain": nil, "query": nil,
-	"metric": {"list", "show"}, "policy": {"check", "diff"}, "approval": {"list", "grant"}, "user": {"add", "list", "remove"}, "login": nil, "ledger": {"show", "verify"},
+	"metric": {"list", "show"}, "policy": {"check", "diff"}, "approval": {"list", "grant"}, "user": {"add", "list", "show", "invite", "password", "certificate", "sessions", "remove"}, "login": nil, "ledger": {"show", "verify"},
 	"audit": nil, "guard": {"run", "findings"}, "incident": {"open", "report", "contain", "notify", "close"}, "fleet": {"create", "live"}, "key": {"rotate"}, "erase": nil,
 	"help": nil, "completion": {"bash", "zsh", "fish", "powershell"},
 }
@@ -100,7 +100,7 @@ var mentioned = regexp.MustCompile(`\bweir ([a-z]+)(?: ([a-z]+))?((?: --[a-z-]+)
 // Whatever weir tells people to run exists, with the flags that it names.
 func TestCommandsThatHintsNameExist(t *testing.T) {
 	found := 0
-	for _, dir := range []string{".", "node", "flow", "gate", "policy", "metric", "source", "store", "engine", "ledger", "fleet", "postmaster", "treatment"} {
+	for _, dir := range []string{".", "node", "flow", "gate", "policy", "metric", "source", "store", "engine", "ledger", "fleet", "people", "decision", "postmaster", "treatment"} {
 		if dir != "." {
 			dir = filepath.Join("..", "..", "internal", dir)
 		}

@@ -33,7 +33,7 @@ func newGated(t *testing.T) *gated {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "weir.yaml")
-	text := fmt.Sprintf("source: {schemas: [fleet], accept: [production_ddl]}\npolicy: %s/policy\nmetrics: %s/metrics\ngate: {sql: '127.0.0.1:0'}\n", example, example)
+	text := fmt.Sprintf("source: {schemas: [fleet], accept: [production_ddl]}\npolicy: %s/policy\nmetrics: %s/metrics\ngate: {sql: '127.0.0.1:0', web: '127.0.0.1:0'}\n", example, example)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,84 +1,25 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/node"
 )
 
-func (a *app) queryCommand() *cobra.Command {
-	var explain bool
-	c := &cobra.Command{
-		Use: "query SQL", Short: "ask the copy in SQL, through the gate, like everybody else", Args: takes(1, 1),
-		Long: `query answers one SELECT in DuckDB's language over what is open to SQL. It is decided on, limited and recorded like everybody's; its literals stand in the record as keyed hashes.
-With --explain it shows the decision and runs nothing.`,
-		Example: `  weir query "SELECT model_id, count(*) FROM fleet.device GROUP BY ALL ORDER BY 2 DESC"`,
-	}
-	c.Flags().BoolVar(&explain, "explain", false, "show the decision: what would run, and which columns it reads")
-	c.RunE = does(func(cmd *cobra.Command, args []string) error {
-		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
-			if explain {
-				return a.showDecision(ctx, w, args[0])
-			}
-			t, err := w.Query(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(t)
-			}
-			rows := [][]string{t.Columns}
-			for _, r := range t.Rows {
-				line := make([]string, len(r))
-				for i, cell := range r {
-					if line[i] = "NULL"; cell != nil {
-						line[i] = printable(*cell)
-					}
-				}
-				rows = append(rows, line)
-			}
-			a.table(rows)
-			return nil
-		})
-	})
-	return c
-}
-
-// printable keeps control characters of a value from the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '·'
-		}
-		return r
-	}, s)
-}
-
-func (a *app) showDecision(ctx context.Context, w node.Weir, sql string) error {
-	e, err := w.ExplainQuery(ctx, sql)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(e)
-	}
-	a.printf("allowed; this runs:\n  %s\n\nit reads:\n", e.SQL)
-	for _, r := range e.Reads {
-		a.printf("  %s: %s\n", r.Table, strings.Join(r.Columns, ", "))
-	}
-	return nil
-}
-
 func (a *app) userCommand() *cobra.Command {
-	list := &cobra.Command{
+	return noun("user", "who may come to the gate", a.userAddCommand(), a.userListCommand(), a.userShowCommand(), a.userInviteCommand(), a.userPasswordCommand(),
+		a.userCertificateCommand(), a.userSessionsCommand(), a.userRemoveCommand())
+}
+
+func moment(t time.Time) string { return t.UTC().Format(time.DateTime) }
+
+func (a *app) userListCommand() *cobra.Command {
+	return &cobra.Command{
 		Use: "list", Short: "the accounts of people and machines", Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
@@ -89,53 +30,273 @@ func (a *app) userCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(accounts)
 				}
-				rows := [][]string{{"NAME", "ROLE", "KIND", "SINCE", "SQL PASSWORD UNTIL"}}
+				rows := [][]string{{"NAME", "ROLE", "KIND", "SINCE", "SQL PASSWORD"}}
 				for _, u := range accounts {
-					until := "none"
-					if u.SQLExpires != nil {
-						until = u.SQLExpires.UTC().Format(time.DateTime)
-					}
-					rows = append(rows, []string{string(u.Name), string(u.Role), string(u.Kind), u.Created.UTC().Format(time.DateOnly), until})
+					rows = append(rows, []string{string(u.Name), string(u.Role), string(u.Kind), u.Created.UTC().Format(time.DateOnly), expiry(u.SQLExpires)})
 				}
 				a.table(rows)
 				return nil
 			})
 		}),
 	}
-	remove := &cobra.Command{
+}
+
+func (a *app) userShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show NAME", Short: "everything that may be shown of an account", Args: takes(1, 1),
+		Long: "show says what an account may do, what opens it and until when, and who is signed in with it. Times are UTC. Passwords, keys and tokens are shown once, when they are made.",
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
+				u, err := w.User(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(u)
+				}
+				a.showUser(u)
+				return nil
+			})
+		}),
+	}
+}
+
+func (a *app) showUser(u *node.User) {
+	page := "none"
+	switch {
+	case u.PageTemporary:
+		page = "one that weir made; its owner should choose another"
+	case u.Page:
+		page = "chosen by its owner"
+	}
+	networks := make([]string, len(u.Networks))
+	for i, n := range u.Networks {
+		networks[i] = n.String()
+	}
+	from := strings.Join(networks, ", ")
+	if from == "" {
+		from = "anywhere"
+	}
+	a.printf("name           %s\nrole           %s\nkind           %s\nadded          %s by %s\n", u.Name, u.Role, u.Kind, moment(u.Created), printable(u.CreatedBy))
+	if u.Disabled {
+		a.printf("disabled       nothing signs it in\n")
+	}
+	a.printf("page password  %s\nSQL password   %s\nmay come from  %s\n", page, expiry(u.SQLExpires), from)
+	if len(u.Certificates) > 0 {
+		a.printf("\n")
+		rows := [][]string{{"CERTIFICATE", "UNTIL"}}
+		for _, c := range u.Certificates {
+			rows = append(rows, []string{c.Serial, moment(c.Expires)})
+		}
+		a.table(rows)
+	}
+	if len(u.Sessions) > 0 {
+		a.printf("\n")
+		a.showSessions(u)
+	}
+}
+
+// expiry says until when something is good.
+func expiry(t *time.Time) string {
+	switch {
+	case t == nil:
+		return "none"
+	case t.Before(time.Now()):
+		return "expired " + moment(*t)
+	}
+	return "until " + moment(*t)
+}
+
+func (a *app) showSessions(u *node.User) {
+	rows := [][]string{{"SESSION", "OF", "FROM", "BEGUN", "LAST USED", "UNTIL"}}
+	for _, s := range u.Sessions {
+		rows = append(rows, []string{string(s.ID), string(s.Kind), s.Address, moment(s.Created), moment(s.LastSeen), moment(s.Expires)})
+	}
+	a.table(rows)
+}
+
+func (a *app) userRemoveCommand() *cobra.Command {
+	return &cobra.Command{
 		Use: "remove NAME", Short: "end an account, its connections and everything that it opened", Args: takes(1, 1),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
 				if err := w.RemoveUser(ctx, args[0]); err != nil {
 					return err
 				}
-				a.complain("the account is gone, and whoever used it is out")
+				return a.done("the account is gone, and whoever used it is out")
+			})
+		}),
+	}
+}
+
+// done says that something was done which has no answer.
+func (a *app) done(what string) error {
+	a.complain("%s", what)
+	if a.json {
+		return a.printJSON(struct{}{})
+	}
+	return nil
+}
+
+func (a *app) userInviteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "invite NAME", Short: "a link with which a person chooses a new page password", Args: takes(1, 1),
+		Long: `invite makes a link to the page that works once, within a day. Whoever opens it chooses the account's page password, so give it to its owner alone. An earlier link of the account is worthless from
+here on; the present password stays good until the link is used.`,
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
+				i, err := w.Invite(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(i)
+				}
+				a.printf("%s\n", i.Link)
+				a.complain("it works once, until %s, and is not shown again", i.Expires.Format(time.RFC3339))
 				return nil
 			})
 		}),
 	}
-	return noun("user", "who may come to the gate", a.userAddCommand(), list, remove)
+}
+
+func (a *app) userPasswordCommand() *cobra.Command {
+	var end bool
+	c := &cobra.Command{
+		Use: "password NAME", Short: "a new SQL password for a service, or none any more", Args: takes(1, 1),
+		Long: `password gives a service a new SQL password that lives ninety days. The one before is no longer good, and connections that were begun with it end. People renew theirs with weir login.
+With --end it takes an SQL password back, a person's too, and gives none.`,
+	}
+	c.Flags().BoolVar(&end, "end", false, "take the SQL password back; connections that were begun with it end")
+	c.RunE = does(func(cmd *cobra.Command, args []string) error {
+		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
+			if end {
+				if err := w.EndPassword(ctx, args[0]); err != nil {
+					return err
+				}
+				return a.done("the SQL password is no longer good, and whoever came in with it is out")
+			}
+			l, err := w.RenewPassword(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(l)
+			}
+			a.showLogin(l)
+			a.complain("nothing of this is shown again")
+			return nil
+		})
+	})
+	return c
+}
+
+func (a *app) userCertificateCommand() *cobra.Command {
+	var out, revoke string
+	c := &cobra.Command{
+		Use: "certificate NAME", Short: "a client certificate for a service, or none any more", Args: takes(1, 1),
+		Long: `certificate gives a service a client certificate that lives ninety days, in DIR/NAME.crt, with its key in DIR/NAME.key. Nothing else has the key. Others that the service has stay good: it can change
+from one to the next, and then the old one is revoked. Address ranges of the service hold for certificates too.
+With --revoke it ends one certificate, by the serial number that weir user show shows, and the connections that were begun with it.`,
+		Example: "  weir user certificate grafana --out keys",
+	}
+	c.Flags().StringVar(&out, "out", "", "the `DIR` for the certificate and its key; neither file may exist")
+	c.Flags().StringVar(&revoke, "revoke", "", "end the certificate of this `SERIAL` number")
+	c.RunE = does(func(cmd *cobra.Command, args []string) error {
+		if (out == "") == (revoke == "") {
+			return fault.New(fault.Usage, "weir user certificate makes one or ends one", "weir user certificate NAME --out DIR, or weir user certificate NAME --revoke SERIAL")
+		}
+		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
+			if revoke != "" {
+				if err := w.RevokeCertificate(ctx, args[0], revoke); err != nil {
+					return err
+				}
+				return a.done("the certificate is no longer good, and whoever came in with it is out")
+			}
+			u, err := w.User(ctx, args[0]) // who does not exist gets no files
+			if err != nil {
+				return err
+			}
+			files, err := node.NewKeyFiles(out, string(u.Name))
+			if err != nil {
+				return err
+			}
+			certificate, err := w.IssueCertificate(ctx, string(u.Name))
+			if err != nil {
+				files.Discard()
+				return err
+			}
+			if err := files.Keep(certificate); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(certificate)
+			}
+			a.showCertificate(certificate)
+			return nil
+		})
+	})
+	return c
+}
+
+func (a *app) showCertificate(c *node.NewCertificate) {
+	a.printf("certificate    %s  (serial %s, until %s)\nkey            %s\n", c.SQL.Certificate, c.Serial, c.Expires.Format(time.RFC3339), c.SQL.Key)
+	a.showConnect(c.SQL)
+}
+
+func (a *app) userSessionsCommand() *cobra.Command {
+	var end string
+	c := &cobra.Command{
+		Use: "sessions NAME", Short: "where a person is signed in to the page, and an end to it", Args: takes(1, 1),
+		Long: "sessions lists a person's sessions on the page and of weir login. They end by themselves after an hour without use and twelve hours at all. SQL connections are not among them: weir user password NAME --end ends those.",
+	}
+	c.Flags().StringVar(&end, "end", "", "end the session of this `ID`, or all")
+	c.RunE = does(func(cmd *cobra.Command, args []string) error {
+		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
+			if end != "" {
+				if err := w.EndSessions(ctx, args[0], end); err != nil {
+					return err
+				}
+				return a.done("whoever had it open is out; the password stays good (weir user invite NAME lets its owner choose another)")
+			}
+			u, err := w.User(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(u.Sessions)
+			}
+			a.showSessions(u)
+			return nil
+		})
+	})
+	return c
 }
 
 func (a *app) userAddCommand() *cobra.Command {
 	var q node.UserRequest
+	var dir string
 	c := &cobra.Command{
 		Use: "add NAME --role ROLE", Short: "make an account; what opens it is shown this once", Args: takes(1, 1),
 		Long: `add makes an account. A person gets a page password and, with a role that may ask SQL, an SQL password that lives some hours and is renewed by weir login. With --service it is a machine's:
-its SQL password lives ninety days at most and works from the given address ranges only.
+an SQL password that lives ninety days at most and works from the given address ranges only, or with --certificate a client certificate and no password.
 
 The roles: viewer (metrics), analyst (metrics, and SELECT over what is open to SQL), admin (people and settings; no data by that).`,
+		Example: `  weir user add ada --role analyst
+  weir user add grafana --role analyst --service --network 192.0.2.0/24
+  weir user add airflow --role analyst --service --certificate keys`,
 	}
 	c.Flags().StringVar(&q.Role, "role", "", "viewer, analyst or admin")
 	c.Flags().BoolVar(&q.Service, "service", false, "a machine")
 	c.Flags().StringSliceVar(&q.Networks, "network", nil, "an address `RANGE` that the machine comes from")
+	c.Flags().StringVar(&dir, "certificate", "", "the `DIR` for a machine's certificate and key, in the place of a password")
 	c.RunE = does(func(cmd *cobra.Command, args []string) error {
-		q.Name = args[0]
+		q.Name, q.Certificate = args[0], dir != ""
 		if q.Role == "" {
 			return fault.New(fault.Usage, "a new account needs a role", "weir user add NAME --role viewer, analyst or admin")
 		}
 		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
-			u, err := w.AddUser(ctx, q)
+			u, err := addUser(ctx, w, q, dir)
 			if err != nil {
 				return err
 			}
@@ -149,6 +310,10 @@ The roles: viewer (metrics), analyst (metrics, and SELECT over what is open to S
 			if u.SQL != nil {
 				a.showLogin(u.SQL)
 			}
+			if u.Certificate != nil {
+				a.showCertificate(u.Certificate)
+				return nil
+			}
 			a.complain("nothing of this is shown again")
 			return nil
 		})
@@ -156,59 +321,37 @@ The roles: viewer (metrics), analyst (metrics, and SELECT over what is open to S
 	return c
 }
 
+// addUser makes an account, and the files for its certificate when it gets one.
+func addUser(ctx context.Context, w node.Weir, q node.UserRequest, dir string) (*node.NewUser, error) {
+	if !q.Certificate {
+		return w.AddUser(ctx, q)
+	}
+	files, err := node.NewKeyFiles(dir, q.Name)
+	if err != nil {
+		return nil, err
+	}
+	u, err := w.AddUser(ctx, q)
+	if err != nil {
+		files.Discard()
+		return nil, err
+	}
+	return u, files.Keep(u.Certificate)
+}
+
 func (a *app) showLogin(l *node.Login) {
 	a.printf("SQL password   %s  (until %s)\n", l.Password, l.Expires.Format(time.RFC3339))
+	a.showConnect(l)
+}
+
+// showConnect prints what to type.
+func (a *app) showConnect(l *node.Login) {
 	if l.Port == 0 {
 		a.complain("the gate does not listen: set gate.sql in the configuration, for example 127.0.0.1:6432")
 		return
 	}
-	a.printf("connect        psql \"%s\"\n", l.Conninfo())
-}
-
-func (a *app) loginCommand() *cobra.Command {
-	var user string
-	c := &cobra.Command{
-		Use: "login --user NAME", Short: "a new SQL password for somebody who knows their page password", Args: cobra.NoArgs,
-		Long: "login asks for the page password, on the terminal or as the first line of standard input, and gives an SQL password that lives some hours. The one before is no longer good.",
+	info := `"` + l.Conninfo() + `"`
+	if strings.ContainsAny(l.Conninfo(), "\"$`\\!") { // a shell would read them
+		info = "'" + strings.ReplaceAll(l.Conninfo(), "'", `'\''`) + "'"
 	}
-	c.Flags().StringVar(&user, "user", "", "`NAME` of the account")
-	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
-		if user == "" {
-			return fault.New(fault.Usage, "whose login it is must be said", "weir login --user NAME")
-		}
-		password, err := a.askPassword()
-		if err != nil {
-			return err
-		}
-		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
-			l, err := w.Login(ctx, user, password)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(l)
-			}
-			a.showLogin(l)
-			return nil
-		})
-	})
-	return c
-}
-
-// askPassword reads a password without showing it.
-func (a *app) askPassword() (string, error) {
-	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
-		_, _ = a.stderr.Write([]byte("page password: "))
-		p, err := term.ReadPassword(fd)
-		_, _ = a.stderr.Write([]byte("\n"))
-		if err != nil {
-			return "", fault.New(fault.Unavailable, "the password cannot be read from the terminal", "pipe it to standard input").WithCause(err)
-		}
-		return string(p), nil
-	}
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && line == "" {
-		return "", fault.New(fault.Usage, "there is no password on standard input", "pipe it, or call weir login from a terminal").WithCause(err)
-	}
-	return strings.TrimRight(line, "\r\n"), nil
+	a.printf("connect        psql %s\n", info)
 }

@@ -55,12 +55,22 @@ func (c *control) accountRoutes(mux *http.ServeMux) {
 	}))
 	none := struct{}{}
 	for path, do := range map[string]func(ctx context.Context, by people.Caller, q accountRequest) (any, error){
-		"show":        func(_ context.Context, _ people.Caller, q accountRequest) (any, error) { return n.User(q.Name) },
-		"remove":      func(ctx context.Context, by people.Caller, q accountRequest) (any, error) { return none, n.RemoveUser(ctx, by.Name, q.Name) },
-		"invite":      func(ctx context.Context, by people.Caller, q accountRequest) (any, error) { return n.Invite(ctx, by, q.Name) },
-		"password":    func(ctx context.Context, by people.Caller, q accountRequest) (any, error) { return n.RenewPassword(ctx, by, q.Name) },
-		"endpassword": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) { return none, n.EndPassword(ctx, by, q.Name) },
-		"certificate": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) { return n.IssueCertificate(ctx, by, q.Name) },
+		"show": func(_ context.Context, _ people.Caller, q accountRequest) (any, error) { return n.User(q.Name) },
+		"remove": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
+			return none, n.RemoveUser(ctx, by.Name, q.Name)
+		},
+		"invite": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
+			return n.Invite(ctx, by, q.Name)
+		},
+		"password": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
+			return n.RenewPassword(ctx, by, q.Name)
+		},
+		"endpassword": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
+			return none, n.EndPassword(ctx, by, q.Name)
+		},
+		"certificate": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
+			return n.IssueCertificate(ctx, by, q.Name)
+		},
 		"revoke": func(ctx context.Context, by people.Caller, q accountRequest) (any, error) {
 			return none, n.RevokeCertificate(ctx, by, q.Name, q.Serial)
 		},

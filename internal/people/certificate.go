@@ -69,7 +69,7 @@ func (r *Registry) RevokeCertificate(ctx context.Context, by Caller, name Name, 
 	return r.update(ctx, name, func(_ *state, a *account, _ time.Time) (Event, error) {
 		kept := slices.DeleteFunc(slices.Clone(a.Certificates), func(c Certificate) bool { return c.Serial == serial })
 		if len(kept) == len(a.Certificates) {
-			return Event{}, fault.New(fault.NotFound, "this service has no such certificate", "weir user list shows their serial numbers")
+			return Event{}, fault.New(fault.NotFound, "this service has no such certificate", "weir user show NAME shows their serial numbers")
 		}
 		a.Certificates = kept
 		e := by.event(CertificateRevoked, name)

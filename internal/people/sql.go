@@ -210,7 +210,7 @@ func notNow(inside bool) error {
 	if !inside {
 		return fault.New(fault.Refused, "this service may not sign in from this address", "ask an administrator to look at the service's address ranges")
 	}
-	return fault.New(fault.Refused, "the SQL password has expired", "renew it with weir login; a service gets a new one with a new account (weir user remove, weir user add)")
+	return fault.New(fault.Refused, "the SQL password has expired", "renew it with weir login; an administrator renews that of a service with weir user password")
 }
 
 // Standing says what a principal is at this moment, for connections that live on: its role may have changed. The error is a fault of kind Refused when the account is gone or disabled, when the password
