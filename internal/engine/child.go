@@ -127,11 +127,13 @@ type job struct {
 	kind    frameKind
 	seq     uint64
 	text    string
-	only    bool // nothing but a SELECT may run
+	mode    mode
 	args    unwire
 	table   Table
 	batches []arrow.RecordBatch
 	failed  Class // it could not be read
+
+	answered bool // by another frame than the last word
 }
 
 // worker serves one session: one goroutine reads ahead, one works.
@@ -217,7 +219,10 @@ func (w *worker) readJob() (*job, error) {
 	case frameExec, frameDescribe:
 		j.text = u.text()
 	case frameQuery:
-		j.only = u.byte() == 1
+		j.mode = mode(u.byte())
+		j.text = u.text()
+		j.args = u
+	case frameTexts:
 		j.text = u.text()
 		j.args = u
 	case frameAppend:
@@ -274,19 +279,24 @@ func (w *worker) work() {
 			continue
 		}
 		changed, class, err := w.do(j)
-		w.mu.Lock()
-		w.running = 0
-		w.mu.Unlock()
+		w.settled()
 		if class == ClassFatal {
 			os.Exit(exitFatal) // a fresh engine can use the file again; this one can't
 		}
-		if err == nil {
+		if err == nil && !j.answered {
 			err = w.reply(j.seq, changed, class)
 		}
 		if err != nil {
 			_ = w.conn.Close() // the reader ends, and with it the work
 		}
 	}
+}
+
+// settled ends the time in which the statement can be broken off.
+func (w *worker) settled() {
+	w.mu.Lock()
+	w.running = 0
+	w.mu.Unlock()
 }
 
 func (w *worker) reply(seq uint64, changed int64, class Class) error {
@@ -305,16 +315,41 @@ func (w *worker) do(j *job) (int64, Class, error) {
 	}
 	switch j.kind {
 	case frameExec:
+		defer w.c.plans.changing(j.text)()
 		changed, class := w.c.exec(j.text)
 		return changed, class, nil
 	case frameAppend:
+		defer w.c.plans.changing("")()
 		rows, class := w.c.append(j.table, j.batches)
 		return rows, class, nil
 	case frameDescribe:
 		return w.describe(j)
+	case frameTexts:
+		return w.texts(j)
 	default:
 		return w.query(j)
 	}
+}
+
+// texts answers with the one row of texts.
+func (w *worker) texts(j *job) (int64, Class, error) {
+	q, class := w.c.query(j.text, modeSelect, true, &j.args)
+	if class != 0 {
+		return 0, class, nil
+	}
+	var m wire
+	m.u64(j.seq)
+	class = q.row(&m)
+	q.close(class == 0)
+	if class != 0 {
+		return 0, class, nil
+	}
+	if len(m.b) > maxFrame {
+		return 0, ClassMemory, nil
+	}
+	w.settled() // an order to break off that comes later is for nothing that runs
+	j.answered = true
+	return 0, 0, w.out.send(frameTexts, m.b)
 }
 
 // describe answers with a stream that has a schema and no rows, and with the number of parameters, whose fields come first.
@@ -331,14 +366,28 @@ func (w *worker) describe(j *job) (int64, Class, error) {
 }
 
 // query streams the rows of a statement.
-func (w *worker) query(j *job) (int64, Class, error) {
-	q, class := w.c.query(j.text, j.only, &j.args)
+func (w *worker) query(j *job) (rows int64, class Class, err error) {
+	switch j.mode {
+	case modeAny:
+		defer w.c.plans.changing("")()
+	case modeSelect:
+	case modeReadOnly:
+		if class := w.c.beginRead(); class != 0 {
+			return 0, class, nil
+		}
+		defer func() {
+			w.settled() // the transaction's end must not be broken off
+			w.c.endRead()
+		}()
+	default:
+		return 0, ClassInput, nil
+	}
+	q, class := w.c.query(j.text, j.mode, j.mode == modeReadOnly, &j.args)
 	if class != 0 {
 		return 0, class, nil
 	}
-	defer q.close()
+	defer func() { q.close(class == 0 && err == nil) }()
 	out := ipc.NewWriter(w.out, ipc.WithSchema(q.schema))
-	var rows int64
 	for {
 		b, class := q.next()
 		if class != 0 {

@@ -12,12 +12,16 @@ import (
 
 // connection is one DuckDB connection, in the child alone.
 type connection struct {
-	conn mapping.Connection
+	conn  mapping.Connection
+	plans plans
 }
 
 func (c *connection) interrupt() { mapping.Interrupt(c.conn) }
 
-func (c *connection) close() { mapping.Disconnect(&c.conn) }
+func (c *connection) close() {
+	c.plans.drop()
+	mapping.Disconnect(&c.conn)
+}
 
 // classes translates DuckDB's error types; the rest is ClassOther.
 var classes = map[mapping.ErrorType]Class{
@@ -119,65 +123,107 @@ func (c *connection) appendBatch(a mapping.Appender, b arrow.RecordBatch) Class 
 
 // cursor is a statement that runs.
 type cursor struct {
-	stmt   mapping.PreparedStatement
+	c      *connection
+	plan   *plan
+	stmt   mapping.PreparedStatement // the plan's
 	res    mapping.Result
 	opts   arrowmapping.ArrowOptions
 	raw    *arrow.Schema // as DuckDB gives it
 	schema *arrow.Schema // as it goes out
 }
 
-func (q *cursor) close() {
+// reset ends what runs and leaves the plan.
+func (q *cursor) reset() {
 	if q.opts.Ptr != nil {
 		arrowmapping.DestroyArrowOptions(&q.opts)
 	}
 	mapping.DestroyResult(&q.res)
-	mapping.DestroyPrepare(&q.stmt)
 }
 
-// query prepares, binds and starts exactly one statement.
-func (c *connection) query(sql string, only bool, args *unwire) (*cursor, Class) {
-	q, class := c.prepare(sql)
+// close ends it. A plan that did its work well is kept, if it may be.
+func (q *cursor) close(well bool) {
+	q.reset()
+	if !well || !q.c.plans.keep(q.plan) {
+		mapping.DestroyPrepare(&q.plan.stmt)
+	}
+}
+
+// query prepares, binds and starts exactly one statement. With keep, a plan from before is used, and this one is kept; then the connection is not in a transaction that was
+// begun by somebody else.
+func (c *connection) query(sql string, m mode, keep bool, args *unwire) (*cursor, Class) {
+	given := *args
+	q, class := c.begun(sql, m, keep, args)
+	if class == 0 && q.plan.again && !c.plans.current(q.plan) {
+		// Something was written between the look at the plan and the moment at which its transaction began to see: it may be planned for less than it sees.
+		q.close(false)
+		*args = given
+		q, class = c.begun(sql, m, false, args)
+	}
+	return q, class
+}
+
+func (c *connection) begun(sql string, m mode, keep bool, args *unwire) (*cursor, Class) {
+	q, class := c.prepare(sql, keep)
 	if class != 0 {
 		return nil, class
 	}
-	if only && mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
-		q.close()
+	if m != modeAny && mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
+		q.close(false)
 		return nil, ClassPermission
 	}
 	if class = q.bind(args); class == 0 {
 		class = q.start()
 	}
 	if class != 0 {
-		q.close()
+		q.close(false)
 		return nil, class
 	}
 	return q, 0
 }
 
-// prepare prepares exactly one statement.
-func (c *connection) prepare(sql string) (*cursor, Class) {
+// prepare prepares exactly one statement, or takes the plan that was kept.
+func (c *connection) prepare(sql string, keep bool) (*cursor, Class) {
+	if keep {
+		if p := c.plans.take(sql); p != nil {
+			return &cursor{c: c, plan: p, stmt: p.stmt}, 0
+		}
+	}
+	p := c.plans.begin(sql, keep)
 	var stmts mapping.ExtractedStatements
 	n := mapping.ExtractStatements(c.conn, sql, &stmts)
 	defer mapping.DestroyExtracted(&stmts)
 	if n != 1 {
 		return nil, ClassSyntax
 	}
-	q := &cursor{}
-	if mapping.PrepareExtractedStatement(c.conn, stmts, 0, &q.stmt) == mapping.StateError {
-		q.close()
+	if mapping.PrepareExtractedStatement(c.conn, stmts, 0, &p.stmt) == mapping.StateError {
+		mapping.DestroyPrepare(&p.stmt)
 		return nil, c.prepareClass(sql)
 	}
-	return q, 0
+	p.keep = p.keep && settledParameters(p.stmt)
+	return &cursor{c: c, plan: p, stmt: p.stmt}, 0
+}
+
+// settledParameters says whether the types of all parameters are known without values. Where they are not, the first values decide them for the plan.
+func settledParameters(stmt mapping.PreparedStatement) bool {
+	for i := range mapping.NParams(stmt) {
+		t := mapping.ParamLogicalType(stmt, i+1)
+		kind := mapping.GetTypeId(t)
+		mapping.DestroyLogicalType(&t)
+		if kind == mapping.TypeInvalid || kind == mapping.TypeAny || kind == mapping.TypeSQLNull {
+			return false
+		}
+	}
+	return true
 }
 
 // describe returns the types of a statement's parameters and columns without running it: first a field for each parameter, then one for each column. A type that
 // DuckDB would only know from the value is Null.
 func (c *connection) describe(sql string) (schema *arrow.Schema, parameters int, class Class) {
-	q, class := c.prepare(sql)
+	q, class := c.prepare(sql, true)
 	if class != 0 {
 		return nil, 0, class
 	}
-	defer q.close()
+	defer func() { q.close(class == 0) }()
 	if mapping.PreparedStatementType(q.stmt) != mapping.StatementTypeSelect {
 		return nil, 0, ClassPermission
 	}
@@ -305,6 +351,10 @@ func (q *cursor) start() Class {
 		return ClassOther
 	}
 	q.opts = arrowmapping.ResultGetArrowOptions(&q.res)
+	if q.plan.schema != nil {
+		q.raw, q.schema = q.plan.raw, q.plan.schema
+		return 0
+	}
 	n := mapping.ColumnCount(&q.res)
 	names, types := make([]string, n), make([]mapping.LogicalType, n)
 	for i := range n {
@@ -318,6 +368,9 @@ func (q *cursor) start() Class {
 		return class
 	}
 	q.raw, q.schema = schema, plainSchema(schema)
+	if mapping.NParams(q.stmt) == 0 { // the types of what it gives may depend on the values that it takes
+		q.plan.raw, q.plan.schema = q.raw, q.schema
+	}
 	return 0
 }
 
@@ -336,4 +389,30 @@ func (q *cursor) next() (arrow.RecordBatch, Class) {
 		return nil, class
 	}
 	return plainBatch(b, q.schema), 0
+}
+
+// row writes the one row of texts.
+func (q *cursor) row(out *wire) Class {
+	chunk := mapping.FetchChunk(q.res)
+	if chunk.Ptr == nil {
+		if mapping.ResultError(&q.res) != "" {
+			return classify(mapping.ResultErrorType(&q.res))
+		}
+		return ClassInput
+	}
+	defer mapping.DestroyDataChunk(&chunk)
+	if mapping.DataChunkGetSize(chunk) != 1 {
+		return ClassInput
+	}
+	for i := range mapping.DataChunkGetColumnCount(chunk) {
+		v := mapping.DataChunkGetVector(chunk, i)
+		t := mapping.VectorGetColumnType(v)
+		kind := mapping.GetTypeId(t)
+		mapping.DestroyLogicalType(&t)
+		if mask := mapping.VectorGetValidity(v); kind != mapping.TypeVarchar || mask != nil && !mapping.ValidityRowIsValid(mask, 0) {
+			return ClassInput
+		}
+		out.text(mapping.StringTData((*mapping.StringT)(mapping.VectorGetData(v))))
+	}
+	return 0
 }

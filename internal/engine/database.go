@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
 )
@@ -11,6 +12,8 @@ import (
 type database struct {
 	db   mapping.Database
 	conn mapping.Connection // for settings and copying
+
+	changes atomic.Uint64 // counts what may have been written
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
@@ -90,7 +93,7 @@ func lockDown() []string {
 }
 
 func (d *database) connect() (*connection, bool) {
-	c := &connection{}
+	c := &connection{plans: plans{changes: &d.changes}}
 	if mapping.Connect(d.db, &c.conn) == mapping.StateError {
 		return nil, false
 	}

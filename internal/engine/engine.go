@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"os"
@@ -60,6 +61,9 @@ type Engine struct {
 	readers chan *Session // holds the readers that nobody has
 	done    chan struct{} // closed when the child has been waited for
 
+	seed     maphash.Seed
+	choosing sync.Mutex // held by who looks through the free readers
+
 	mu      sync.Mutex // guards writes to control
 	stopped bool       // by us; under mu
 }
@@ -92,7 +96,7 @@ func start(ctx context.Context, s settings, log *slog.Logger) (*Engine, error) {
 		return nil, fault.New(fault.Internal, "weir cannot find its own program", "run it from a place that still exists").WithCause(err)
 	}
 	e := &Engine{
-		done: make(chan struct{}), writer: make(chan *Session, 1), readers: make(chan *Session, max(s.Sessions, 1)),
+		seed: maphash.MakeSeed(), done: make(chan struct{}), writer: make(chan *Session, 1), readers: make(chan *Session, max(s.Sessions, 1)),
 	}
 	var theirs []*os.File
 	defer func() {
@@ -224,6 +228,42 @@ func (e *Engine) Writer(ctx context.Context) (*Session, error) { return e.take(c
 
 // Reader gives a reading session to the caller, who releases it. It waits while all are taken.
 func (e *Engine) Reader(ctx context.Context) (*Session, error) { return e.take(ctx, e.readers) }
+
+// ReaderOf is Reader for one statement: of the sessions that are free it prefers one that has the statement prepared.
+func (e *Engine) ReaderOf(ctx context.Context, sql string) (*Session, error) {
+	h := e.hash(sql)
+	e.choosing.Lock()
+	var found *Session
+	var others []*Session
+	for looking := true; looking && found == nil; {
+		select {
+		case s := <-e.readers:
+			if s.knows(h) {
+				found = s
+			} else {
+				others = append(others, s)
+			}
+		default:
+			looking = false
+		}
+	}
+	for _, s := range others {
+		e.readers <- s // there is room for all of them
+	}
+	e.choosing.Unlock()
+	if found == nil {
+		return e.Reader(ctx)
+	}
+	select {
+	case <-e.done:
+		return nil, gone()
+	default:
+		found.home = e.readers
+		return found, nil
+	}
+}
+
+func (e *Engine) hash(sql string) uint64 { return maphash.String(e.seed, sql) }
 
 func (e *Engine) take(ctx context.Context, from chan *Session) (*Session, error) {
 	select {

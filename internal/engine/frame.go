@@ -14,7 +14,8 @@ type frameKind byte
 
 const (
 	frameExec     frameKind = 'X' // request: seq, SQL
-	frameQuery    frameKind = 'Q' // request: seq, arguments, SQL
+	frameQuery    frameKind = 'Q' // request: seq, mode, SQL, arguments
+	frameTexts    frameKind = 'T' // request: seq, SQL, arguments; answer: seq, the texts of one row
 	frameDescribe frameKind = 'P' // request: seq, SQL
 	frameAppend   frameKind = 'A' // request: seq, table; data frames and frameEnd follow
 	frameData     frameKind = 'D' // a piece of an Arrow IPC stream

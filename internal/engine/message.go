@@ -19,6 +19,15 @@ type settings struct {
 	Sessions int    `json:"sessions"`
 }
 
+// mode is how a query runs.
+type mode byte
+
+const (
+	modeAny      mode = iota
+	modeSelect        // nothing but a SELECT
+	modeReadOnly      // nothing but a SELECT, in a read-only transaction of its own
+)
+
 type wire struct{ b []byte }
 
 func (w *wire) u64(x uint64) *wire {

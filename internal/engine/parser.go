@@ -3,9 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
-
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weirproject/weir/internal/fault"
 )
@@ -59,21 +56,8 @@ func (p *Parser) ask(ctx context.Context, sql string, n int, arg string) ([]stri
 		return nil, err
 	}
 	defer s.Release()
-	rows, err := s.Select(ctx, sql, arg)
+	out, err := s.Texts(ctx, sql, arg)
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var out []string
-	for rows.Next() {
-		b := rows.Batch()
-		for i := 0; b.NumRows() == 1 && i < n && i < int(b.NumCols()); i++ {
-			if c, ok := b.Column(i).(*array.String); ok && !c.IsNull(0) {
-				out = append(out, strings.Clone(c.Value(0))) // the batch's memory goes with it
-			}
-		}
-	}
-	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	if len(out) != n {

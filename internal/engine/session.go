@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,19 @@ type Session struct {
 	seq    uint64
 	behind int // appends that were sent and not answered
 	late   Class
+	known  [keptPlans]uint64 // hashes of the statements that it probably has prepared, the next place to write in turn
+	next   int
 }
+
+// remember notes that the session has a statement prepared. It may be wrong about that: it is where to look first, nothing else.
+func (s *Session) remember(sql string) {
+	if h := s.engine.hash(sql); !s.knows(h) {
+		s.known[s.next] = h
+		s.next = (s.next + 1) % len(s.known)
+	}
+}
+
+func (s *Session) knows(h uint64) bool { return slices.Contains(s.known[:], h) }
 
 // Table names where an append goes. An empty Catalog is the database's own; "temp" is the session's.
 type Table struct{ Catalog, Schema, Name string }
@@ -186,30 +199,79 @@ func acceptable(sql string) error {
 
 // Query runs exactly one statement and streams its rows. Arguments are bound by position ($1…). The session serves nothing else until Rows is closed.
 func (s *Session) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
-	return s.query(ctx, 0, sql, args)
+	return s.query(ctx, modeAny, sql, args)
 }
 
 // Select is Query for a statement that must be a SELECT: any other kind is refused before it runs.
 func (s *Session) Select(ctx context.Context, sql string, args ...any) (*Rows, error) {
-	return s.query(ctx, 1, sql, args)
+	return s.query(ctx, modeSelect, sql, args)
 }
 
-func (s *Session) query(ctx context.Context, only byte, sql string, args []any) (*Rows, error) {
-	if err := acceptable(sql); err != nil {
-		return nil, err
-	}
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
+// Read is Select in a read-only transaction of its own, which ends with the rows, all in one round. The session must not have a transaction. The engine keeps the statement
+// prepared for the next time, until something is written.
+func (s *Session) Read(ctx context.Context, sql string, args ...any) (*Rows, error) {
+	s.remember(sql)
+	return s.query(ctx, modeReadOnly, sql, args)
+}
+
+func (s *Session) query(ctx context.Context, m mode, sql string, args []any) (*Rows, error) {
 	var w wire
-	w.u64(s.seq).byte(only).text(sql)
-	if err := w.arguments(args); err != nil {
+	if err := s.request(ctx, &w, []byte{byte(m)}, sql, args); err != nil {
 		return nil, err
-	}
-	if len(w.b) > maxFrame {
-		return nil, fault.New(fault.Invalid, "the statement's arguments are too long", "pass less at once")
 	}
 	return s.stream(ctx, frameQuery, w.b)
+}
+
+// request begins a statement and writes what is asked.
+func (s *Session) request(ctx context.Context, w *wire, front []byte, sql string, args []any) error {
+	if err := acceptable(sql); err != nil {
+		return err
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	w.u64(s.seq)
+	w.b = append(w.b, front...)
+	if err := w.text(sql).arguments(args); err != nil {
+		return err
+	}
+	if len(w.b) > maxFrame {
+		return fault.New(fault.Invalid, "the statement's arguments are too long", "pass less at once")
+	}
+	return nil
+}
+
+// Texts runs one SELECT that gives one row of texts, none of them NULL, and returns them. It is the short way for short answers: no stream is made, and the engine keeps the
+// statement prepared. The session must not have a transaction.
+func (s *Session) Texts(ctx context.Context, sql string, args ...any) ([]string, error) {
+	var w wire
+	if err := s.request(ctx, &w, nil, sql, args); err != nil {
+		return nil, err
+	}
+	defer s.watch(ctx)()
+	if err := s.out.send(frameTexts, w.b); err != nil {
+		return nil, s.broken()
+	}
+	kind, payload, err := s.in.next()
+	if err != nil {
+		return nil, s.broken()
+	}
+	if kind != frameTexts {
+		if _, err := s.answer(ctx, kind, payload); err != nil {
+			return nil, err
+		}
+		return nil, s.broken() // a plain success is no answer
+	}
+	u := unwire{b: payload}
+	u.u64()
+	var out []string
+	for len(u.b) > 0 {
+		out = append(out, u.text())
+	}
+	if u.bad {
+		return nil, s.broken()
+	}
+	return out, nil
 }
 
 // stream sends a request whose answer is an Arrow stream.
@@ -298,7 +360,7 @@ type Description struct {
 	Schema     *arrow.Schema
 }
 
-// Describe prepares one SELECT without running it.
+// Describe prepares one SELECT without running it. The session must not have a transaction.
 func (s *Session) Describe(ctx context.Context, sql string) (*Description, error) {
 	if err := acceptable(sql); err != nil {
 		return nil, err
@@ -306,6 +368,7 @@ func (s *Session) Describe(ctx context.Context, sql string) (*Description, error
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
+	s.remember(sql)
 	var w wire
 	rows, err := s.stream(ctx, frameDescribe, w.u64(s.seq).text(sql).b)
 	if err != nil {
