@@ -48,17 +48,25 @@ func (s *Server) newRoutes() *routes {
 
 func pageRoutes() []route {
 	get, post := http.MethodGet, http.MethodPost
-	return []route{
+	return append(personRoutes(), []route{
 		{method: get, pattern: "/sign-in", open: true, do: showSignIn},
 		{method: post, pattern: "/sign-in", open: true, do: signIn},
 		{method: post, pattern: "/sign-out", do: signOut},
 		{method: get, pattern: "/link/{token}", open: true, do: showLink},
 		{method: post, pattern: "/link/{token}", open: true, do: useLink},
 		{method: get, pattern: "/{$}", do: showOverview},
-	}
+		{method: get, pattern: "/metrics/{name}", do: showMetric},
+		{method: get, pattern: "/copy", do: showCopy},
+		{method: get, pattern: "/record", do: showRecord},
+		{method: get, pattern: "/account", do: showAccount},
+		{method: post, pattern: "/account/password", do: changePassword},
+		{method: post, pattern: "/account/sql", do: renewSQL},
+		{method: post, pattern: "/account/sessions/end", do: endOtherSessions},
+		{method: post, pattern: "/account/sessions/{id}/end", do: endSession},
+		{method: get, pattern: "/people", do: showPeople},
+		{method: post, pattern: "/people", do: addAccount},
+	}...)
 }
-
-func apiRoutes() []route { return nil }
 
 // has says whether there is a route for the request, whose handler is then the mux's. Where there is none, allowed are the methods that its path has.
 func (t *routes) has(r *http.Request) (ok bool, allowed []string) {

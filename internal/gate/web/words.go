@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +22,13 @@ var functions = template.FuncMap{
 		}
 		return whole(int64(n)) + " " + many
 	},
-	"int64": func(n int) int64 { return int64(n) },
+	"words":      func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+	"time":       func(t *time.Time) time.Time { return *t },
+	"isQuestion": func(kind string) bool { return slices.Contains(questionKinds, kind) },
 }
+
+// questionKinds are the kinds of entries of the record that have an end.
+var questionKinds = []string{"metric", "sql", "catalogue", "copy", "record"}
 
 // whole is a number with its thousands apart.
 func whole(n int64) string {
