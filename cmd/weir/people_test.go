@@ -184,6 +184,8 @@ func byCertificate(t *testing.T, g *gated) {
 	if !strings.Contains(text, c.Serial) || strings.Contains(text, serial) || !strings.Contains(text, "may come from  anywhere") {
 		t.Errorf("shown:\n%s", text)
 	}
+	g.refuses(t, 4, "the role viewer may not ask SQL", "user", "add", "lamp", "--role", "viewer", "--service", "--certificate", second)
+	g.refuses(t, 1, "there is no such account", "user", "show", "lamp") // all of it, or nothing
 	g.refuses(t, 2, "only a service signs in with a certificate", "user", "add", "grace", "--role", "analyst", "--certificate", second)
 	bound := t.TempDir()
 	elsewhere := g.does(t, "user", "add", "far", "--role", "analyst", "--service", "--network", "192.0.2.0/24", "--certificate", bound)
@@ -332,5 +334,16 @@ func whileStopped(t *testing.T, g *gated) {
 	}
 	g.does(t, "user", "sessions", "ada", "--end", "all")
 	g.refuses(t, 1, "hint: did you mean ada?", "user", "show", "adaa")
-	g.refuses(t, 1, "set gate.web in the configuration", "user", "invite", "ada")
+	g.refuses(t, 1, "set gate.web in the configuration", "user", "invite", "ada") // on a free port: nobody knows which
+	config := filepath.Join(g.dir, "weir.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, []byte(strings.Replace(string(text), "web: '127.0.0.1:0'", "web: '127.0.0.1:8443'", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if link := g.does(t, "user", "invite", "ada"); !strings.HasPrefix(link, "https://localhost:8443/link/") {
+		t.Errorf("%q", link)
+	}
 }

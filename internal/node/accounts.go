@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirproject/weir/internal/fault"
+	"github.com/weirproject/weir/internal/gate"
 	"github.com/weirproject/weir/internal/people"
 )
 
@@ -96,11 +97,22 @@ func (n *Node) RenewPassword(ctx context.Context, by people.Caller, name string)
 	if a.Kind != people.Service {
 		return nil, fault.New(fault.Refused, "a person's SQL password is renewed by that person alone", "they renew it with weir login; weir user password NAME --end takes it back")
 	}
+	if err := asksSQL(a.Role); err != nil {
+		return nil, err
+	}
 	c, err := n.people.RenewSQL(ctx, by, a.Name, 0)
 	if err != nil {
 		return nil, err
 	}
 	return n.login(c), nil
+}
+
+// asksSQL refuses what opens SQL to a role that may not ask in it.
+func asksSQL(role people.Role) error {
+	if gate.Role(role).Rights().SQL {
+		return nil
+	}
+	return fault.Newf(fault.Refused, "the role %s may not ask SQL", role).WithHint("the role analyst may; an administrator makes an account of that role with weir user add")
 }
 
 // EndPassword takes an account's SQL password back; connections that were begun with it end.
@@ -117,6 +129,11 @@ func (n *Node) IssueCertificate(ctx context.Context, by people.Caller, name stri
 	a, err := n.account(name)
 	if err != nil {
 		return nil, err
+	}
+	if a.Kind == people.Service { // people get none whatever their role, which the registry says
+		if err := asksSQL(a.Role); err != nil {
+			return nil, err
+		}
 	}
 	c, err := n.people.IssueCertificate(ctx, by, a.Name, 0)
 	if err != nil {

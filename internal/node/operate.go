@@ -122,6 +122,9 @@ func (n *Node) Login(ctx context.Context, name, password string) (*Login, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := asksSQL(p.Role); err != nil {
+		return nil, err
+	}
 	c, err := n.people.RenewSQL(ctx, people.Caller{Name: string(p.Name)}, p.Name, 0)
 	if err != nil {
 		return nil, err

@@ -309,14 +309,18 @@ func (r *reader) administer(do func() error) error {
 	return do()
 }
 
-// pageURL is where people find the page; empty when it does not listen.
+// pageURL is where people find the page, or will when weir runs; empty when it listens nowhere, or nobody knows on which port.
 func (n *Node) pageURL() string {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.pageAt == "" {
+	address := n.pageAt
+	n.mu.Unlock()
+	if address == "" {
+		address = n.config.Gate.Web
+	}
+	host, port := n.reached(address)
+	if port == 0 {
 		return ""
 	}
-	host, port := n.reached(n.pageAt)
 	return "https://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
