@@ -16,8 +16,12 @@ func unsupported() error {
 	return refuse("0A000", "the catalogue cannot answer a statement of that form", "ask it more simply")
 }
 
+// noFunction names the function when it is one of PostgreSQL's own; what else somebody wrote there is not said again.
 func noFunction(name string) error {
-	f := fault.Newf(fault.Invalid, "the catalogue has no function %s that takes these arguments", quoteName(name))
+	f := fault.New(fault.Invalid, "the catalogue has no such function", "")
+	if procedures()[name] != 0 || isKnown(&call{name: name}) {
+		f = fault.Newf(fault.Invalid, "the catalogue has no function %s that takes these arguments", quoteName(name))
+	}
 	return f.WithHint("look at its name and arguments").WithCause(&StateError{SQLState: "42883"})
 }
 

@@ -1,7 +1,6 @@
 package catalogue
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 )
@@ -106,7 +105,7 @@ func (r *rewriter) column(c *column) (string, uint32) {
 			}
 		}
 	}
-	r.fail(refuse("42703", "a column of the statement does not exist", fmt.Sprintf("the catalogue has no column %q there", name)))
+	r.fail(refuse("42703", "a column of the statement does not exist", "look at the columns of its relations in pg_attribute"))
 	return "", 0
 }
 

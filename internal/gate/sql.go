@@ -42,12 +42,7 @@ func (s *Session) Prepare(ctx context.Context, sql string) (*Statement, error) {
 	asked := s.asked("sql")
 	d, err := s.decideSQL(ctx, sql)
 	if err == nil {
-		var description *store.Description
-		if description, err = s.gate.o.Store.Describe(ctx, store.SQL, d.SQL); err == nil {
-			return &Statement{session: s, decision: d, description: description}, nil
-		}
-		// What the decision lets through and the engine does not accept (types that do not fit, a wrong number of arguments): its own words may quote values, so ours say less.
-		err = notAccepted(err)
+		return &Statement{session: s, decision: d.decision, description: d.description}, nil
 	}
 	var refusal *decision.RefusalError
 	if errors.As(err, &refusal) {
@@ -70,7 +65,8 @@ func notAccepted(err error) error {
 	return fault.New(fault.Usage, "the statement does not fit together: a type, a function's arguments or a name does not match", "look at types and arguments; DuckDB's SELECT is the language here").WithCause(err)
 }
 
-func (s *Session) decideSQL(ctx context.Context, sql string) (*decision.Decision, error) {
+// decideSQL decides on a statement and describes it, or says what was decided before.
+func (s *Session) decideSQL(ctx context.Context, sql string) (*decided, error) {
 	r := s.principal.Role.Rights()
 	if !r.SQL {
 		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask for a metric, or ask an administrator for the role analyst").
@@ -83,18 +79,33 @@ func (s *Session) decideSQL(ctx context.Context, sql string) (*decision.Decision
 	if err != nil {
 		return nil, err
 	}
-	return s.gate.o.Decider.Decide(ctx, decision.Request{SQL: sql, Catalog: catalog, MaxRows: r.MaxRows})
+	key := s.keyOf(sql, catalog, r.MaxRows)
+	if d := s.gate.kept.find(key); d != nil {
+		return d, nil
+	}
+	made, err := s.gate.o.Decider.Decide(ctx, decision.Request{SQL: sql, Catalog: catalog, MaxRows: r.MaxRows})
+	if err != nil {
+		return nil, err
+	}
+	d := &decided{decision: made}
+	if d.description, err = s.gate.o.Store.Describe(ctx, store.SQL, made.SQL); err != nil {
+		// What the decision lets through and the engine does not accept (types that do not fit, a wrong number of arguments): its own words may quote values, so ours say less.
+		return nil, notAccepted(err)
+	}
+	s.gate.kept.keep(key, d)
+	return d, nil
 }
 
 // Run records the question and answers it. Close the answer: only then is its end recorded, and only when Close returned nil may it be believed to be whole.
 func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
 	r := s.session.principal.Role.Rights()
-	leave, err := s.session.gate.enter(s.session.principal.Name, r.Concurrent)
-	if err != nil {
-		return nil, err
-	}
 	asked := s.session.asked("sql")
 	asked.Shape, asked.Columns = s.decision.Shape, s.decision.Reads
+	leave, err := s.session.gate.enter(s.session.principal.Name, r.Concurrent)
+	if err != nil {
+		asked.Rule = "concurrency"
+		return nil, s.session.refuse(ctx, asked, err)
+	}
 	index, err := s.session.record(ctx, "question", asked)
 	if err != nil {
 		leave()

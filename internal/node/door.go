@@ -171,7 +171,7 @@ func (v *visitor) aboutItself(ctx context.Context, sql string) (pgwire.Statement
 	}
 	schema, parameters, err := c.Describe(ctx, sql)
 	if err != nil {
-		return nil, stated(err, "42601")
+		return nil, v.refuse(ctx, "catalogue", stated(err, "42601"))
 	}
 	return &lookup{visitor: v, catalogue: c, sql: sql, schema: schema, parameters: parameters}, nil
 }
@@ -192,12 +192,13 @@ func (l *lookup) Run(ctx context.Context, parameters []any) (pgwire.Rows, error)
 	if l.visitor.check(); l.visitor.ended() {
 		return nil, l.visitor.reason
 	}
-	if err := l.visitor.session.RecordLookup(ctx, "catalogue"); err != nil {
+	failed, err := l.visitor.session.Lookup(ctx, "catalogue")
+	if err != nil {
 		return nil, stated(err, "XX000")
 	}
 	rows, err := l.catalogue.Query(ctx, l.sql, parameters...)
 	if err != nil {
-		return nil, stated(err, "42601")
+		return nil, failed(stated(err, "42601"))
 	}
 	return lookupRows{rows, l.schema}, nil
 }
@@ -243,11 +244,31 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 			oid = types[i]
 		}
 		if oid == 0 {
-			return nil, stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).WithHint("cast it: $%d::bigint", i+1), "42P18")
+			return nil, v.refuse(ctx, "sql", stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).WithHint("cast it: $%d::bigint", i+1), "42P18"))
 		}
 		out.parameters = append(out.parameters, oid)
 	}
 	return out, nil
+}
+
+// Refused records what the protocol refuses by itself: COPY … FROM, SET ROLE, what it does not understand.
+func (v *visitor) Refused(ctx context.Context, refusal error) error { return v.refuse(ctx, "protocol", refusal) }
+
+// refuse records a refusal under who refused and its SQLSTATE.
+func (v *visitor) refuse(ctx context.Context, by string, refusal error) error {
+	kind, state := by, ""
+	if kind == "protocol" {
+		kind = "sql"
+	}
+	var s *pgwire.StateError
+	if errors.As(refusal, &s) {
+		state = " " + s.SQLState
+	}
+	err := v.session.Refuse(ctx, kind, by+state, refusal)
+	if err != nil && !errors.Is(err, refusal) {
+		return stated(err, "XX000")
+	}
+	return err
 }
 
 func (v *visitor) ended() bool {

@@ -205,7 +205,7 @@ func (c *connection) handle(f frame) error {
 	case 'Q':
 		return c.simple(&b)
 	case 'F':
-		if err := c.fail(stated(fault.Refused, "0A000", "functions are not called directly here", "ask with SELECT")); err != nil {
+		if err := c.fail(c.refused(stated(fault.Refused, "0A000", "functions are not called directly here", "ask with SELECT"))); err != nil {
 			return err
 		}
 		return c.ready()

@@ -47,6 +47,12 @@ type Session interface {
 	Close()
 }
 
+// Refuser is a Session that hears of the statements that the protocol refuses by itself, because they never get to Prepare.
+type Refuser interface {
+	// Refused records a refusal and returns it; when it cannot be recorded it returns that instead, and the client is told nothing else.
+	Refused(ctx context.Context, refusal error) error
+}
+
 // Statement is a statement that may run. It belongs to its session.
 type Statement interface {
 	Parameters() []uint32  // type OIDs

@@ -55,7 +55,7 @@ func (c *connection) prepare(p piece, types []uint32) (*prepared, error) {
 	}
 	i, err := interpret(p.text)
 	if err != nil {
-		return nil, within(p.at, err)
+		return nil, within(p.at, c.refused(err))
 	}
 	out.act = i.act
 	if c.status == failed && !endsBlock(out.act) {
@@ -89,10 +89,21 @@ func (c *connection) prepare(p piece, types []uint32) (*prepared, error) {
 	return out, nil
 }
 
+// refused lets a refusal of the protocol's own be recorded before it is told.
+func (c *connection) refused(err error) error {
+	if r, ok := c.session.(Refuser); ok {
+		return r.Refused(c.ctx, err)
+	}
+	return err
+}
+
 // simple is Query: statements one after the other, until one fails.
 func (c *connection) simple(b *body) error {
 	text := b.text()
 	err := clean(text)
+	if err != nil {
+		err = c.refused(err)
+	}
 	if !b.done() {
 		err = violation("the message Query is malformed")
 	}
@@ -122,7 +133,7 @@ func (c *connection) one(p piece) error {
 		return err
 	}
 	if len(s.types) > 0 {
-		return stated(fault.Invalid, "42P02", "the statement has parameters and no values for them", "write the values into the statement, or use a driver's parameters")
+		return c.refused(stated(fault.Invalid, "42P02", "the statement has parameters and no values for them", "write the values into the statement, or use a driver's parameters"))
 	}
 	run := &portal{of: s}
 	defer run.close()
@@ -154,6 +165,9 @@ func (c *connection) run(p *portal, most int) (err error) {
 		p.ran = true
 		tag, err := s.act.run(c, p)
 		if err != nil {
+			if _, sets := s.act.(*setAct); sets {
+				err = c.refused(err)
+			}
 			return err
 		}
 		c.out.complete(tag)
@@ -213,7 +227,7 @@ func (c *connection) parse(b *body) error {
 		return violation("the message Parse is malformed")
 	}
 	if err := errors.Join(clean(text), clean(name)); err != nil {
-		return stated(fault.Invalid, "22021", "the text is not valid UTF-8", "set the client's encoding to UTF8")
+		return c.refused(stated(fault.Invalid, "22021", "the text is not valid UTF-8", "set the client's encoding to UTF8"))
 	}
 	if name == "" {
 		delete(c.prepared, "")
@@ -222,7 +236,7 @@ func (c *connection) parse(b *body) error {
 	}
 	pieces := split(text)
 	if len(pieces) > 1 {
-		return stated(fault.Invalid, "42601", "a prepared statement is one statement", "prepare them one by one")
+		return c.refused(stated(fault.Invalid, "42601", "a prepared statement is one statement", "prepare them one by one"))
 	}
 	if len(pieces) == 0 {
 		pieces = []piece{{}}
@@ -280,7 +294,7 @@ func (c *connection) bind(b *body) error {
 	each := spread(formats, len(values))
 	for i, v := range values {
 		if p.parameters[i], err = decode(s.types[i], each[i] == 1, v); err != nil {
-			return err
+			return c.refused(err)
 		}
 	}
 	if name == "" {

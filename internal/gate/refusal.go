@@ -1,0 +1,43 @@
+package gate
+
+import (
+	"context"
+	"time"
+
+	"github.com/weirproject/weir/internal/fault"
+)
+
+// Refuse records that a statement was refused before, or after, a decision on its text: by the protocol, by the catalogue, for a parameter. What the statement says is not kept. It returns the refusal,
+// or, when it could not be recorded, that.
+func (s *Session) Refuse(ctx context.Context, kind, rule string, refusal error) error {
+	asked := s.asked(kind)
+	asked.Rule = rule
+	return s.refuse(ctx, asked, refusal)
+}
+
+func (s *Session) refuse(ctx context.Context, asked Asked, refusal error) error {
+	began := time.Now()
+	index, err := s.record(ctx, "question", asked)
+	if err != nil {
+		return err
+	}
+	if err := s.recordOutcome(ctx, Outcome{Question: index}, began, refusal); err != nil {
+		return err
+	}
+	return refusal
+}
+
+// Lookup records a question that reads nothing of the copy, as RecordLookup does, before it is answered. Failed is for the case that it cannot be: it records that as well, and returns the error.
+func (s *Session) Lookup(ctx context.Context, kind string) (failed func(error) error, err error) {
+	began := time.Now()
+	index, err := s.record(ctx, "question", s.asked(kind))
+	if err != nil {
+		return nil, err
+	}
+	return func(err error) error {
+		if recordErr := s.recordOutcome(ctx, Outcome{Question: index}, began, err); recordErr != nil {
+			return recordErr
+		}
+		return fault.Public(err)
+	}, nil
+}
