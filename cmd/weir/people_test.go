@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -92,6 +94,7 @@ func TestAccountsAreAdministeredWhileWeirRuns(t *testing.T) {
 		g.refuses(t, 1, "has no SQL password", "user", "password", "ada", "--end")
 	})
 	t.Run("a person is invited to the page, and sent out", func(t *testing.T) { invited(t, g, ada.SQL.CA) })
+	t.Run("a person signs in from another machine", func(t *testing.T) { fromElsewhere(t, g, ada.SQL.CA) })
 	t.Run("a typing error is told", func(t *testing.T) {
 		for _, args := range [][]string{
 			{"show", "adaa"},
@@ -206,7 +209,7 @@ func invited(t *testing.T, g *gated, ca string) {
 	}
 	g.refuses(t, 4, "a service has no page password", "user", "invite", "airflow")
 	page := browser(t, ca)
-	chosen := url.Values{"password": {"a password of ada's own"}, "again": {"a password of ada's own"}}
+	chosen := url.Values{"password": {adasOwn}, "again": {adasOwn}}
 	if status := page.post(first.Link, chosen); status != http.StatusForbidden {
 		t.Errorf("the link before: %d", status)
 	}
@@ -234,6 +237,75 @@ func invited(t *testing.T, g *gated, ca string) {
 	}
 	if left := decoded[[]session](t, g.does(t, "user", "sessions", "ada", "--json")); len(left) != 0 {
 		t.Errorf("%+v", left)
+	}
+}
+
+// adasOwn is the page password that ada chooses.
+const adasOwn = "a password of ada's own"
+
+// login calls weir login with a page password on standard input, in a folder where there is nothing.
+func login(t *testing.T, password string, args ...string) result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), weirPath, append([]string{"login"}, args...)...)
+	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(password+"\n")
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+func fromElsewhere(t *testing.T, g *gated, authority string) {
+	text, err := os.ReadFile(authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "brought over.pem")
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at, _, _ := strings.Cut(g.does(t, "user", "invite", "ada"), "/link/")
+	r := login(t, adasOwn, "--user", "ada", "--at", at, "--ca", ca)
+	password := regexp.MustCompile(`(?m)^SQL password +(\S+) `).FindStringSubmatch(r.stdout)
+	if r.code != 0 || password == nil || !strings.Contains(r.stdout, ca) || strings.Contains(r.stdout, authority) {
+		t.Fatalf("%+v", r)
+	}
+	t.Setenv("PGPASSWORD", password[1])
+	if said, err := typed(t, r.stdout, "SELECT count(*) > 0 FROM fleet.device"); err != nil || said != "t" {
+		t.Errorf("%v: %s", err, said)
+	}
+	if left := g.show(t, "ada").Sessions; len(left) != 0 {
+		t.Errorf("a session was left open: %+v", left)
+	}
+	vera := g.add("vera", "--role", "viewer")
+	for _, c := range []struct {
+		password string
+		args     []string
+		code     int
+		says     string
+	}{
+		{"not it", []string{"--user", "ada", "--at", at, "--ca", ca}, 4, "the name or the password is wrong"},
+		{adasOwn, []string{"--user", "nobody.known", "--at", at, "--ca", ca}, 4, "the name or the password is wrong"},
+		{adasOwn, []string{"--user", "ada", "--at", at}, 4, "vouches"},
+		{adasOwn, []string{"--user", "ada", "--ca", ca}, 2, "--at https://HOST:PORT"},
+		{adasOwn, []string{"--user", "ada", "--at", strings.Replace(at, "https", "http", 1), "--ca", ca}, 2, "write it as https://"},
+		{vera.PagePassword, []string{"--user", "vera", "--at", at, "--ca", ca}, 4, "may not ask SQL"},
+		{vera.PagePassword, append([]string{"--user", "vera"}, g.state...), 4, "may not ask SQL"},
+	} {
+		if r := login(t, c.password, c.args...); r.code != c.code || r.stdout != "" || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("weir login %s: %+v", strings.Join(c.args, " "), r)
+		}
+	}
+	record := g.does(t, "ledger", "show", "--type", "people", "--json")
+	for _, kind := range []string{"session_begun", "sql_renewed", "session_ended"} {
+		if !regexp.MustCompile(`"kind":"` + kind + `","account":"ada","by":"ada","address":"127.0.0.1"`).MatchString(record) {
+			t.Errorf("ada did not do %s:\n%s", kind, record)
+		}
+	}
+	if strings.Contains(record, password[1]) || strings.Contains(record, adasOwn) || strings.Contains(record, "nobody.known") {
+		t.Error("the record holds what was typed")
 	}
 }
 

@@ -97,7 +97,7 @@ func (e *Elsewhere) Login(ctx context.Context, name, password string) (*Login, e
 		_ = e.ask(ctx, http.MethodDelete, "session", session.Token, nil, nil)
 	}()
 	l := &Login{}
-	if err := e.ask(ctx, http.MethodPost, "account/sql", session.Token, struct{}{}, l); err != nil {
+	if err := e.ask(ctx, http.MethodPost, "account/sql", session.Token, nil, l); err != nil {
 		return nil, err
 	}
 	return l, e.settle(l)

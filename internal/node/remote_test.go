@@ -81,7 +81,7 @@ func TestLoginElsewhereSignsInRenewsAndSignsOut(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	asked := strings.Join(g.asked, "\n")
-	if asked != `POST /api/v1/session  {"name":"ada","password":"page password"}`+"\nPOST /api/v1/account/sql Bearer t0 {}\nDELETE /api/v1/session Bearer t0 " {
+	if asked != `POST /api/v1/session  {"name":"ada","password":"page password"}`+"\nPOST /api/v1/account/sql Bearer t0 \nDELETE /api/v1/session Bearer t0 " {
 		t.Errorf("asked:\n%s", asked)
 	}
 	for _, bad := range []string{answer("/tmp", "ada", 6432), answer("h", "ada\x1b[2J", 6432), answer("h", "ada", 70000), answer("h", "", 6432), "[]", "nothing", ""} {
