@@ -73,14 +73,16 @@ type Options struct {
 	PolicyHash string
 	Timeout    time.Duration // of one metric's question
 
-	// Decider and Catalog make SQL answered; without them it is not. Catalog is what the store's file for SQL holds at the moment.
+	// Decider and Catalog make SQL answered; without them it is not. Catalog is what the store's file for SQL holds at the moment. What it returns is never changed afterwards: it
+	// returns the same pointer only as long as nothing has changed, because what was decided is kept by it. Decider decides by its request alone.
 	Decider Decider
 	Catalog func(ctx context.Context) (*decision.Catalog, error)
 }
 
 // Gate answers questions.
 type Gate struct {
-	o Options
+	o    Options
+	kept statements
 
 	mu     sync.Mutex     // guards asking
 	asking map[string]int // principals with running questions

@@ -345,6 +345,10 @@ func stated(err error, fallback string) error {
 // catalogNow is what exists for whoever may ask SQL: what the store's file for SQL holds, without what the policy no longer lets cross. A policy that became tighter holds for answers
 // at once, also while the copy still waits for a DBA.
 func (n *Node) catalogNow(ctx context.Context) (*decision.Catalog, error) {
+	return n.visible.now(ctx, n.store, n.lookAtTables)
+}
+
+func (n *Node) lookAtTables(ctx context.Context) (*decision.Catalog, error) {
 	rows, err := n.store.Query(ctx, store.SQL, `SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
 		WHERE table_catalog = current_database() AND NOT starts_with(table_schema, '_weir') AND NOT starts_with(column_name, '_weir') ORDER BY table_schema, table_name, ordinal_position`)
 	if err != nil {

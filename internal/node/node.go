@@ -46,6 +46,7 @@ type Node struct {
 	door      *door
 	decider   lazyDecider // its engine parses
 	emulated  lazyEngine  // holds the emulated catalogues; apart, so that nothing of theirs is near the parser
+	visible   visible     // what exists for whoever may ask SQL
 	opened    time.Time
 	safety    safety
 

@@ -43,8 +43,8 @@ func (r *rows) Close() error {
 	return errors.Join(err, r.done())
 }
 
-// openReader returns a reading session of the access's file.
-func (s *Store) openReader(ctx context.Context, a store.Access) (*session, error) {
+// openReader returns a reading session of the access's file, for the statement one that has it prepared, if it may; an empty statement is for any.
+func (s *Store) openReader(ctx context.Context, a store.Access, sql string) (*session, error) {
 	f := s.file(a)
 	if f == nil {
 		return nil, fault.Newf(fault.NotFound, "the store has nothing of the access %s", a).WithHint("name it in the policy first")
@@ -53,7 +53,7 @@ func (s *Store) openReader(ctx context.Context, a store.Access) (*session, error
 	if err != nil {
 		return nil, err
 	}
-	sess, err := e.Reader(ctx)
+	sess, err := e.ReaderOf(ctx, sql)
 	if err != nil {
 		release()
 		return nil, fmt.Errorf("open reader of %s: %w", a, err)
@@ -64,32 +64,36 @@ func (s *Store) openReader(ctx context.Context, a store.Access) (*session, error
 // Query implements store.Store.
 func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...any) (store.Rows, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
-	sess, err := s.openReader(ctx, a)
+	sess, err := s.openReader(ctx, a, sql)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	done := sync.OnceValue(func() error {
-		defer cancel()
-		defer sess.free()
-		sess.rollback(context.WithoutCancel(ctx))
+		sess.free()
+		cancel()
 		return nil
 	})
-	if err := sess.exec(ctx, beginRead); err != nil {
-		return nil, errors.Join(err, done())
-	}
-	r, err := sess.Select(ctx, sql, args...)
+	r, err := sess.Read(ctx, sql, args...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("query store: %w", err), done())
 	}
 	return &rows{r, done}, nil
 }
 
+// Version implements store.Store. Only Prepare changes tables; an access that has no file yet has the version 0.
+func (s *Store) Version(a store.Access) uint64 {
+	if f := s.file(a); f != nil {
+		return f.version.Load()
+	}
+	return 0
+}
+
 // Describe implements store.Store.
 func (s *Store) Describe(ctx context.Context, a store.Access, sql string) (*store.Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Timeout)
 	defer cancel()
-	sess, err := s.openReader(ctx, a)
+	sess, err := s.openReader(ctx, a, sql)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func (s *Store) Pin(ctx context.Context) (store.Pinned, error) {
 	p := &pinned{files: map[store.Access]*pinnedFile{}, limits: s.limits}
 	states := map[store.Access]fileState{}
 	for _, f := range s.opened() {
-		sess, err := s.openReader(ctx, f.access)
+		sess, err := s.openReader(ctx, f.access, "")
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}

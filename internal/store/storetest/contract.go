@@ -52,6 +52,75 @@ func prepareKeepsTablesOfTheSameHash(t *testing.T, open Open) {
 	}
 }
 
+// columns are what a file says of its tables, and the version before it was asked.
+func columns(t testing.TB, s store.Store) (string, uint64) {
+	t.Helper()
+	v := s.Version(store.SQL)
+	rows, err := s.Query(t.Context(), store.SQL, "SELECT string_agg(table_name || '.' || column_name, ' ' ORDER BY table_name, column_name) FROM information_schema.columns WHERE table_schema = 's'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	said := ""
+	for b, err := range rows.Batches() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		said = b.Column(0).ValueStr(0)
+	}
+	return said, v
+}
+
+func versionChanges(t *testing.T, open Open) {
+	s := opened(t, open, t.TempDir())
+	x := newTable(t, "s.item", col{"id", whole, policy.Keep, inBoth}, col{"name", words, policy.Keep, inSQL})
+	y := newTable(t, "s.item", col{"id", whole, policy.Keep, inBoth}, col{"name", words, policy.Keep, inMetrics}, col{"size", whole, policy.Keep, inSQL})
+	y.st.Hash = "2"
+	z := newTable(t, "s.other", col{"id", whole, policy.Keep, inSQL})
+	// Somebody who asks all the time and keeps what was said under its version must never be told something else under the same one.
+	kept := map[uint64]string{}
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			said, v := columns(t, s)
+			if s.Version(store.SQL) != v { // it may be of before or after
+				continue
+			}
+			if before, ok := kept[v]; ok && before != said {
+				t.Errorf("under version %d %q and %q", v, before, said)
+			}
+			kept[v] = said
+		}
+	}()
+	seen := map[uint64]bool{}
+	for i, step := range []struct {
+		tables []*tbl
+		want   string
+	}{
+		{[]*tbl{x}, "item._weir_key item.id item.name"}, {[]*tbl{y}, "item._weir_key item.id item.size"}, {[]*tbl{y, z}, "item._weir_key item.id item.size other._weir_key other.id"},
+		{[]*tbl{x, z}, "item._weir_key item.id item.name other._weir_key other.id"}, {[]*tbl{z}, "other._weir_key other.id"},
+	} {
+		prepare(t, s, nil, step.tables...)
+		said, v := columns(t, s)
+		if said != step.want || seen[v] {
+			t.Errorf("step %d: version %d (new: %t) says %q, want %q", i, v, !seen[v], said, step.want)
+		}
+		seen[v] = true
+		must(t, s.Refresh(t.Context()))
+		if s.Version(store.SQL) != v {
+			t.Error("the version changed without a change of tables")
+		}
+	}
+	close(done)
+	<-watched
+}
+
 // long is a text that no compression hides: it is looked for byte by byte.
 func long(word string, n int) string {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(len(word)))) //nolint:gosec // a test's

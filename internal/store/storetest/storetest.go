@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		{"PrepareRemovesOthersWithTheirBytes", prepareRemovesOthersWithTheirBytes},
 		{"PrepareRefusesAnotherSource", prepareRefusesAnotherSource},
 		{"PrepareRefusesNamesThatTheStoreCannotHold", prepareRefusesNames},
+		{"TheVersionChangesWithTheTables", versionChanges},
 		{"EveryTypeComesBackUnchanged", everyTypeComesBackUnchanged},
 		{"EachFileKeepsItsColumnsOnly", eachFileKeepsItsColumnsOnly},
 		{"ChangesAddUp", changesAddUp},
