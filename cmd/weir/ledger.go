@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -21,19 +27,19 @@ func (a *app) ledgerCommand() *cobra.Command {
 }
 
 func (a *app) ledgerShowCommand() *cobra.Command {
-	var from int64
-	var kind, reads, since, until string
+	var asked entryQuestion
 	c := &cobra.Command{
 		Use: "show", Short: "the entries, oldest first", Args: takes(0, 0),
-		Example: "  weir ledger show --reads fleet.device.model_id --from 2026-11-01 --to 2026-12-01",
+		Example: "  weir ledger show --reads fleet.device.model_id --from 2026-11-01 --to 2026-12-01\n  weir ledger show --type question --person ada",
 	}
-	c.Flags().Int64Var(&from, "from-entry", 0, "begin with the entry of this `NUMBER`")
-	c.Flags().StringVar(&kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, people, verification …")
-	c.Flags().StringVar(&reads, "reads", "", "only questions that read this `COLUMN`, written as schema.table.column")
-	c.Flags().StringVar(&since, "from", "", "first `TIME`, inclusive: a date or RFC 3339")
-	c.Flags().StringVar(&until, "to", "", "last `TIME`, exclusive: a date or RFC 3339")
+	c.Flags().Int64Var(&asked.first, "from-entry", 0, "begin with the entry of this `NUMBER`")
+	c.Flags().StringVar(&asked.kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, people, verification …")
+	c.Flags().StringVar(&asked.person, "person", "", "only entries by the account of this `NAME`: who asked")
+	c.Flags().StringVar(&asked.reads, "reads", "", "only questions that read this `COLUMN`, written as schema.table.column")
+	c.Flags().StringVar(&asked.since, "from", "", "first `TIME`, inclusive: a date or RFC 3339")
+	c.Flags().StringVar(&asked.until, "to", "", "last `TIME`, exclusive: a date or RFC 3339")
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
-		f, err := newEntryFilter(kind, reads, since, until)
+		f, err := asked.filter()
 		if err != nil {
 			return err
 		}
@@ -41,92 +47,180 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		for e, err := range ledger.ReadDir(cmd.Context(), filepath.Join(config.State, "ledger"), ledger.Index(from), f.words...) {
+		out := bufio.NewWriter(a.stdout) // a record may be long
+		for e, err := range ledger.FindDir(cmd.Context(), filepath.Join(config.State, "ledger"), f) {
 			if err != nil {
+				return errors.Join(out.Flush(), err)
+			}
+			if err := a.showEntry(out, e); err != nil {
 				return err
 			}
-			body, _ := e.Body.(json.RawMessage)
-			if !f.shows(e, body) {
-				continue
-			}
-			if a.json {
-				line, err := json.Marshal(map[string]any{"index": e.Index, "time": e.Time, "type": e.Type, "principal": e.Principal, "body": body})
-				if err != nil {
-					return err
-				}
-				a.printf("%s\n", line)
-				continue
-			}
-			a.printf("%6d  %s  %-12s  %-10s  %s\n", e.Index, e.Time.UTC().Format(time.DateTime), e.Type, e.Principal, body)
 		}
-		return nil
+		return out.Flush()
 	})
 	return c
 }
 
-// entryFilter says which entries are shown.
-type entryFilter struct {
-	kind          string
-	table, column string
-	from, to      *time.Time
-	words         []string // that every shown entry's line holds
+// showEntry writes an entry's line.
+func (a *app) showEntry(out io.Writer, e ledger.Entry) error {
+	raw, _ := e.Body.(json.RawMessage)
+	if a.json {
+		line, err := json.Marshal(map[string]any{"index": e.Index, "time": e.Time, "type": e.Type, "principal": e.Principal, "body": raw})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", line)
+		return err
+	}
+	text := string(raw)
+	var body entryBody
+	switch {
+	case e.Type == "question" && json.Unmarshal(raw, &body) == nil:
+		text = oneLine(body.question())
+	case e.Type == "answer" && json.Unmarshal(raw, &body) == nil:
+		text = oneLine(body.answer())
+	}
+	_, err := fmt.Fprintf(out, "%6d  %s  %-12s  %-10s  %s\n", e.Index, e.Time.UTC().Format(time.DateTime), e.Type, e.Principal, text)
+	return err
 }
 
-func newEntryFilter(kind, reads, since, until string) (*entryFilter, error) {
-	f := &entryFilter{kind: kind}
-	if reads != "" {
-		i := strings.LastIndexByte(reads, '.')
-		if i <= 0 || !strings.Contains(reads[:i], ".") {
-			return nil, fault.New(fault.Usage, "--reads is not the name of a column", "write it as schema.table.column: fleet.device.model_id")
+// entryQuestion is what the flags of weir ledger show say.
+type entryQuestion struct {
+	first                             int64
+	kind, person, reads, since, until string
+}
+
+// filter is what they ask of the ledger.
+func (q *entryQuestion) filter() (ledger.Filter, error) {
+	f := ledger.Filter{First: ledger.Index(q.first), Principal: q.person}
+	if q.kind != "" {
+		f.Types = []string{q.kind}
+	}
+	if q.reads != "" {
+		i := strings.LastIndexByte(q.reads, '.')
+		if i <= 0 || !strings.Contains(q.reads[:i], ".") {
+			return f, fault.New(fault.Usage, "--reads is not the name of a column", "write it as schema.table.column: fleet.device.model_id")
 		}
-		f.table, f.column = reads[:i], reads[i+1:]
-		for _, w := range []string{f.table, f.column} {
-			quoted, err := json.Marshal(w)
-			if err != nil {
-				return nil, err
-			}
-			f.words = append(f.words, string(quoted))
-		}
+		table, column := q.reads[:i], q.reads[i+1:]
+		f.Words = []string{ledger.Word(table), ledger.Word(column)}
+		f.Keep = func(e ledger.Entry) bool { return readsColumn(e, table, column) }
 	}
 	for _, t := range []struct {
 		flag, text string
-		into       **time.Time
-	}{{"--from", since, &f.from}, {"--to", until, &f.to}} {
+		into       *time.Time
+	}{{"--from", q.since, &f.From}, {"--to", q.until, &f.To}} {
 		if t.text == "" {
 			continue
 		}
 		at, err := metric.ParseTime(t.flag, t.text)
 		if err != nil {
-			return nil, err
+			return f, err
 		}
-		*t.into = &at
+		*t.into = at
 	}
 	return f, nil
 }
 
-func (f *entryFilter) shows(e ledger.Entry, body []byte) bool {
-	if f.kind != "" && e.Type != f.kind || f.from != nil && e.Time.Before(*f.from) || f.to != nil && !e.Time.Before(*f.to) {
-		return false
-	}
-	return f.table == "" || readsColumn(body, f.table, f.column)
-}
-
 // readsColumn tells whether a recorded question reads a column, by a metric or by SQL.
-func readsColumn(body []byte, table, column string) bool {
-	type read struct {
-		Table   string   `json:"table"`
-		Columns []string `json:"columns"`
-	}
+func readsColumn(e ledger.Entry, table, column string) bool {
 	var asked struct {
-		Reads   []read `json:"reads"`
-		Columns []read `json:"columns"`
+		Reads   []entryReads `json:"reads"`
+		Columns []entryReads `json:"columns"`
 	}
-	if json.Unmarshal(body, &asked) != nil {
-		return false
-	}
-	return slices.ContainsFunc(append(asked.Reads, asked.Columns...), func(r read) bool {
+	raw, _ := e.Body.(json.RawMessage)
+	return json.Unmarshal(raw, &asked) == nil && slices.ContainsFunc(append(asked.Reads, asked.Columns...), func(r entryReads) bool {
 		return r.Table == table && slices.Contains(r.Columns, column)
 	})
+}
+
+// entryBody is what a question's or an answer's body may hold.
+type entryBody struct {
+	Address   string       `json:"address"`
+	Kind      string       `json:"kind"`
+	Metric    string       `json:"metric"`
+	By        []string     `json:"by"`
+	Grain     string       `json:"grain"`
+	From      *time.Time   `json:"from"`
+	To        *time.Time   `json:"to"`
+	Statement string       `json:"statement"`
+	Rule      string       `json:"rule"`
+	Reads     []entryReads `json:"reads"`   // by a metric
+	Columns   []entryReads `json:"columns"` // by SQL
+
+	Question int64   `json:"question"`
+	Verdict  string  `json:"verdict"`
+	Reason   string  `json:"reason"`
+	Rows     int64   `json:"rows"`
+	Bytes    int64   `json:"bytes"`
+	Seconds  float64 `json:"seconds"`
+}
+
+type entryReads struct {
+	Table   string   `json:"table"`
+	Columns []string `json:"columns"`
+}
+
+// reads are the columns that a question reads, by table.
+func (b *entryBody) reads() map[string][]string {
+	all := map[string][]string{}
+	for _, r := range append(slices.Clone(b.Reads), b.Columns...) {
+		all[r.Table] = append(all[r.Table], r.Columns...)
+	}
+	return all
+}
+
+// question says in one line from where, what, and of which columns.
+func (b *entryBody) question() string {
+	what := b.Statement
+	if b.Metric != "" {
+		what = b.Metric
+		if len(b.By) > 0 {
+			what += " by " + strings.Join(b.By, ", ")
+		}
+		if b.Grain != "" {
+			what += " per " + b.Grain
+		}
+		if b.From != nil {
+			what += " from " + b.From.UTC().Format(time.RFC3339)
+		}
+		if b.To != nil {
+			what += " to " + b.To.UTC().Format(time.RFC3339)
+		}
+	}
+	parts := []string{"from " + b.Address, strings.TrimSpace(b.Kind + " " + what)}
+	if b.Rule != "" {
+		parts = append(parts, "refused by "+b.Rule)
+	}
+	reads := b.reads()
+	var tables []string
+	for _, t := range slices.Sorted(maps.Keys(reads)) {
+		names := slices.Sorted(slices.Values(reads[t]))
+		tables = append(tables, t+" ("+strings.Join(slices.Compact(names), ", ")+")")
+	}
+	if len(tables) > 0 {
+		parts = append(parts, "reads "+strings.Join(tables, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// answer says in one line how a question ended.
+func (b *entryBody) answer() string {
+	verdict := b.Verdict
+	if b.Reason != "" {
+		verdict += " (" + b.Reason + ")"
+	}
+	return fmt.Sprintf("to %d: %s, %d rows, %d bytes in %.3f s", b.Question, verdict, b.Rows, b.Bytes, b.Seconds)
+}
+
+// oneLine makes one line of a text, without what a terminal would act on.
+func oneLine(text string) string {
+	plain := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	return strings.Join(strings.Fields(plain), " ")
 }
 
 func (a *app) ledgerVerifyCommand() *cobra.Command {

@@ -30,6 +30,9 @@ type Filter struct {
 	// Words must all stand in an entry's line, wherever: what is read may still be about something else. Lines that do not hold them are left out undecoded, which is fast. Word
 	// makes the word that a string of a body is.
 	Words []string
+	// Keep leaves out every entry that has passed so far and for which it returns false; nil keeps all. It is called by several goroutines at the same time, ahead of whoever takes
+	// the entries, and in no order.
+	Keep func(Entry) bool
 }
 
 // Word is how a string stands in an entry's line: as JSON, with its quotes.

@@ -17,6 +17,7 @@ type sieve struct {
 	filter  Filter
 	needles [][]byte // that stand in every line that passes
 	long    [][]byte // words that are longer than their needle
+	nothing bool     // a word stands in no line
 }
 
 func newSieve(f Filter) *sieve {
@@ -30,6 +31,7 @@ func newSieve(f Filter) *sieve {
 	}
 	for _, w := range words {
 		word := []byte(w)
+		s.nothing = s.nothing || bytes.IndexByte(word, '\n') >= 0
 		if len(word) > needleBytes {
 			s.long = append(s.long, word)
 			word = word[:needleBytes]
@@ -49,6 +51,9 @@ func (s *sieve) items(lines []byte) []item {
 			return
 		}
 		e, passes, err := s.decode(line)
+		if err == nil && passes && s.filter.Keep != nil {
+			passes = s.filter.Keep(e)
+		}
 		if passes || err != nil {
 			found = append(found, item{e, err})
 		}
@@ -59,6 +64,9 @@ func (s *sieve) items(lines []byte) []item {
 // candidates gives the lines that hold all words, without their newline. It looks for each word behind the place to which another has led, so the rarest one decides how
 // often the others are looked for.
 func (s *sieve) candidates(lines []byte, each func(line []byte)) {
+	if s.nothing {
+		return
+	}
 	next := make([]int, len(s.needles)) // where each needle stands next; behind at or not looked for yet
 	for i := range next {
 		next[i] = -1
