@@ -31,6 +31,8 @@ func TestConfigurationIsReadWithItsDefaults(t *testing.T) {
 		Source: SourceConfig{Name: "shop", URLFile: at("secret/url"), Schemas: []string{"a", "b"}, Accept: []string{"production_ddl"}},
 		Policy: at("p"), Metrics: at("m"), State: "/var/lib/weir", Keys: at("k"), Ledger: LedgerConfig{Mirror: at("mirror")}, Engine: EngineConfig{MemoryMB: 512, Threads: 3}, dir: dir,
 	}
+	initial := standard
+	initial.Gate.SQL, initial.Gate.Web = "127.0.0.1:6432", "127.0.0.1:8443"
 	for _, c := range []struct {
 		name, text string
 		want       Config
@@ -38,7 +40,7 @@ func TestConfigurationIsReadWithItsDefaults(t *testing.T) {
 		{"empty", "", standard},
 		{"only a comment", "# nothing\n", standard},
 		{"an empty document", "---\n", standard},
-		{"the one that weir init writes", initialConfig, standard},
+		{"the one that weir init writes", initialConfig, initial},
 		{"everything", "source: {name: shop, url_file: secret/url, schemas: [a, b], accept: [production_ddl]}\npolicy: p\nmetrics: m\nstate: /var/lib/weir\nkeys: k\nledger: {mirror: mirror}\nengine: {memory_mb: 512, threads: 3}\n", full},
 	} {
 		c.want.path = write(t, dir, "weir.yaml", c.text)

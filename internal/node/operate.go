@@ -32,6 +32,11 @@ type UserRequest struct {
 func (q UserRequest) addition() (people.Addition, error) {
 	a := people.Addition{Name: people.Name(q.Name), Role: people.Role(q.Role), Kind: people.Person, SQL: people.DefaultSQLLife}
 	if q.Service {
+		if _, err := people.ParseRole(q.Role); err == nil { // of one that there is not, the registry says so
+			if err := asksSQL(a.Role); err != nil { // it would have nothing to come in for: the page is for people
+				return a, err
+			}
+		}
 		a.Kind, a.SQL = people.Service, people.MaxServiceLife
 		for _, text := range q.Networks {
 			p, err := netip.ParsePrefix(text)

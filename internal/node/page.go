@@ -268,22 +268,22 @@ func (r *reader) RenewService(ctx context.Context, name people.Name) (*web.Opene
 	if err := r.administers(); err != nil {
 		return nil, err
 	}
-	c, err := r.node.people.RenewSQL(ctx, r.by(), name, 0)
+	l, err := r.node.RenewPassword(ctx, r.by(), string(name))
 	if err != nil {
 		return nil, err
 	}
-	return &web.Opened{User: name, SQL: pageLogin(r.node.login(c))}, nil
+	return &web.Opened{User: name, SQL: pageLogin(l)}, nil
 }
 
 func (r *reader) IssueCertificate(ctx context.Context, name people.Name) (*web.Opened, error) {
 	if err := r.administers(); err != nil {
 		return nil, err
 	}
-	c, err := r.node.people.IssueCertificate(ctx, r.by(), name, 0)
+	c, err := r.node.IssueCertificate(ctx, r.by(), string(name))
 	if err != nil {
 		return nil, err
 	}
-	return &web.Opened{User: name, Certificate: &web.KeyPair{Serial: c.Serial, Certificate: string(c.Certificate), Key: c.Key.Reveal(), Expires: c.Expires}}, nil
+	return &web.Opened{User: name, Certificate: &web.KeyPair{Serial: c.Serial, Certificate: c.Certificate, Key: c.Key, Expires: c.Expires}}, nil
 }
 
 func (r *reader) RevokeCertificate(ctx context.Context, name people.Name, serial string) error {
