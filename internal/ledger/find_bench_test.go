@@ -91,7 +91,7 @@ func writeMillion(b *testing.B, entries, together int) room {
 	batches := make(chan []*request, 64)
 	go func() {
 		defer close(batches)
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same entries every time
+		random := rand.New(rand.NewPCG(1, 2))
 		for i := 0; i < entries; {
 			var batch []*request
 			for range min(1+random.IntN(2*together-1), entries-i) {

@@ -31,7 +31,7 @@ type Filter struct {
 	// makes the word that a string of a body is.
 	Words []string
 	// Keep leaves out every entry that has passed so far and for which it returns false; nil keeps all. It is called by several goroutines at the same time, ahead of whoever takes
-	// the entries, and in no order.
+	// the entries, and in no order; the body is what stands in its place, lent for the call.
 	Keep func(Entry) bool
 }
 

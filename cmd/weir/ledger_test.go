@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirproject/weir/internal/ledger"
+)
+
+// recorded makes a state folder with a ledger of these entries and returns the flags that find it.
+func recorded(t *testing.T, entries ...ledger.Entry) []string {
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "weir.yaml")
+	if err := os.WriteFile(config, []byte("source: {name: shop, url: \"postgres://127.0.0.1:1/shop\"}\npolicy: policy\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(ledger.Options{Dir: filepath.Join(dir, "state", "ledger"), KeyDir: filepath.Join(dir, "keys")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, err := l.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--config", config, "--state", filepath.Join(dir, "state")}
+}
+
+func TestTheRecordTellsWhoReadAColumn(t *testing.T) {
+	hour := func(h int) time.Time { return time.Date(2026, 11, 20, h, 0, 0, 0, time.UTC) }
+	body := func(text string) json.RawMessage { return json.RawMessage(text) }
+	flags := recorded(t,
+		ledger.Entry{Time: hour(9), Type: "start", Principal: "weir"},
+		ledger.Entry{Time: hour(10), Type: "question", Principal: "ada", Body: body(`{"address":"10.0.0.7:5","kind":"sql","statement":"SELECT\n  region\u001b[2J FROM shop.sale","columns":[{"table":"shop.sale","columns":["region","size"]}]}`)},
+		ledger.Entry{Time: hour(10), Type: "answer", Principal: "ada", Body: body(`{"question":1,"verdict":"answered","rows":3,"bytes":24,"seconds":0.25}`)},
+		ledger.Entry{Time: hour(12), Type: "question", Principal: "bo", Body: body(`{"address":"local","kind":"metric","metric":"turnover","by":["size"],"grain":"day","from":"2026-10-01T00:00:00Z","reads":[{"metric":"turnover","table":"shop.sale","columns":["size"]},{"metric":"sales","table":"shop.sale","columns":["paid","size"]}]}`)},
+		// The clock steps back here.
+		ledger.Entry{Time: hour(11), Type: "question", Principal: "ada", Body: body(`{"address":"10.0.0.7:6","kind":"sql","rule":"column_closed"}`)},
+		ledger.Entry{Time: hour(13), Type: "answer", Principal: "ada", Body: body(`{"question":4,"verdict":"refused","reason":"refused","rows":0,"bytes":0,"seconds":0}`)},
+		// The names stand in it, the column is not read.
+		ledger.Entry{Time: hour(14), Type: "question", Principal: "bo", Body: body(`{"address":"local","kind":"metric","metric":"size","reads":[{"metric":"x","table":"shop.sale","columns":["paid"]},{"metric":"x","table":"shop.shop","columns":["size"]}]}`)},
+		ledger.Entry{Time: hour(15), Type: "batch", Principal: "weir", Body: body(`{"tables":{"shop.sale":2}}`)},
+	)
+	for _, c := range []struct{ flags, want string }{
+		{"--reads shop.sale.size", "1 3"},
+		{"--reads shop.sale.paid", "3 6"},
+		{"--reads shop.sale.size --from 2026-11-20T12:00:00Z", "3"},
+		{"--reads shop.sale.size --person ada", "1"},
+		{"--reads shop.sale.name", ""},
+		{"--type question --to 2026-11-20T12:00:00Z", "1 4"},
+		{"--type question --from-entry 3", "3 4 6"},
+		{"--person ada", "1 2 4 5"},
+		{"--person ad", ""},
+		{"--type quest", ""},
+		{"--from 2026-11-20T11:00:00Z --to 2026-11-20T13:00:00Z", "3 4"},
+		{"", "0 1 2 3 4 5 6 7"},
+	} {
+		r := called(t, append(append([]string{"ledger", "show", "--json"}, strings.Fields(c.flags)...), flags...)...)
+		var got []string
+		for line := range strings.Lines(r.stdout) {
+			var e struct{ Index int }
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatalf("%s: %v: %s", c.flags, err, line)
+			}
+			got = append(got, fmt.Sprint(e.Index))
+		}
+		if r.code != 0 || strings.Join(got, " ") != c.want {
+			t.Errorf("ledger show %s: entries %v, want %s; %+v", c.flags, got, c.want, r)
+		}
+	}
+	const want = `     0  2026-11-20 09:00:00  start         weir        {}
+     1  2026-11-20 10:00:00  question      ada         from 10.0.0.7:5; sql SELECT region [2J FROM shop.sale; reads shop.sale (region, size)
+     2  2026-11-20 10:00:00  answer        ada         to 1: answered, 3 rows, 24 bytes in 0.250 s
+     3  2026-11-20 12:00:00  question      bo          from local; metric turnover by size per day from 2026-10-01T00:00:00Z; reads shop.sale (paid, size)
+     4  2026-11-20 11:00:00  question      ada         from 10.0.0.7:6; sql; refused by column_closed
+     5  2026-11-20 13:00:00  answer        ada         to 4: refused (refused), 0 rows, 0 bytes in 0.000 s
+     6  2026-11-20 14:00:00  question      bo          from local; metric size; reads shop.sale (paid), shop.shop (size)
+     7  2026-11-20 15:00:00  batch         weir        {"tables":{"shop.sale":2}}
+`
+	if r := called(t, append([]string{"ledger", "show"}, flags...)...); r.stdout != want {
+		t.Errorf("for people:\n%s\nwant:\n%s", r.stdout, want)
+	}
+}
