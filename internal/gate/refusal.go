@@ -17,6 +17,7 @@ func (s *Session) Refuse(ctx context.Context, kind, rule string, refusal error) 
 
 func (s *Session) refuse(ctx context.Context, asked Asked, refusal error) error {
 	began := time.Now()
+	ctx = context.WithoutCancel(ctx) // the record is owed also when nobody waits any more
 	index, err := s.record(ctx, "question", asked)
 	if err != nil {
 		return err
@@ -27,17 +28,22 @@ func (s *Session) refuse(ctx context.Context, asked Asked, refusal error) error 
 	return refusal
 }
 
-// Lookup records a question that reads nothing of the copy, as RecordLookup does, before it is answered. Failed is for the case that it cannot be: it records that as well, and returns the error.
-func (s *Session) Lookup(ctx context.Context, kind string) (failed func(error) error, err error) {
+// Lookup records a question that reads nothing of the copy, as RecordLookup does, before it is answered. Failed is for the case that it cannot be: it records that as well, with the rule as its reason, and
+// returns the error.
+func (s *Session) Lookup(ctx context.Context, kind string) (failed func(rule string, err error) error, err error) {
 	began := time.Now()
 	index, err := s.record(ctx, "question", s.asked(kind))
 	if err != nil {
 		return nil, err
 	}
-	return func(err error) error {
-		if recordErr := s.recordOutcome(ctx, Outcome{Question: index}, began, err); recordErr != nil {
+	return func(rule string, err error) error {
+		out := Outcome{Question: index, Verdict: Failed, Reason: rule, Seconds: time.Since(began).Seconds()}
+		if fault.KindOf(err) == fault.Refused {
+			out.Verdict = Refused
+		}
+		if _, recordErr := s.record(context.WithoutCancel(ctx), "answer", out); recordErr != nil {
 			return recordErr
 		}
-		return fault.Public(err)
+		return err
 	}, nil
 }

@@ -198,7 +198,8 @@ func (l *lookup) Run(ctx context.Context, parameters []any) (pgwire.Rows, error)
 	}
 	rows, err := l.catalogue.Query(ctx, l.sql, parameters...)
 	if err != nil {
-		return nil, failed(stated(err, "42601"))
+		err = stated(err, "42601")
+		return nil, failed(ruleOf("catalogue", err), err)
 	}
 	return lookupRows{rows, l.schema}, nil
 }
@@ -256,19 +257,24 @@ func (v *visitor) Refused(ctx context.Context, refusal error) error { return v.r
 
 // refuse records a refusal under who refused and its SQLSTATE.
 func (v *visitor) refuse(ctx context.Context, by string, refusal error) error {
-	kind, state := by, ""
+	kind := by
 	if kind == "protocol" {
 		kind = "sql"
 	}
-	var s *pgwire.StateError
-	if errors.As(refusal, &s) {
-		state = " " + s.SQLState
-	}
-	err := v.session.Refuse(ctx, kind, by+state, refusal)
+	err := v.session.Refuse(ctx, kind, ruleOf(by, refusal), refusal)
 	if err != nil && !errors.Is(err, refusal) {
 		return stated(err, "XX000")
 	}
 	return err
+}
+
+// ruleOf is what the record calls a refusal that no decision made: who refused, and the SQLSTATE.
+func ruleOf(by string, refusal error) string {
+	var s *pgwire.StateError
+	if errors.As(refusal, &s) {
+		return by + " " + s.SQLState
+	}
+	return by
 }
 
 func (v *visitor) ended() bool {
