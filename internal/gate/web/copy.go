@@ -28,7 +28,7 @@ func showCopy(c *call) error {
 	for _, t := range p.Tables {
 		p.Shown += len(t.Columns)
 	}
-	c.render(http.StatusOK, "copy", &view{Title: "Copy safety", Section: "copy", Wide: true, Data: p})
+	c.render(http.StatusOK, "copy", &view{Title: "Copy safety", Section: "copy", Data: p})
 	return nil
 }
 

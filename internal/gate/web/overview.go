@@ -17,6 +17,7 @@ const overviewDays = 57
 // overviewPage is what the overview shows.
 type overviewPage struct {
 	Metrics []tile
+	AsOf    time.Time // of most of them
 	Copy    *safety
 	Fault   *fault.Error // why the copy's state cannot be shown
 }
@@ -48,6 +49,7 @@ func showOverview(c *call) error {
 	p := overviewPage{}
 	if c.person.Metrics {
 		p.Metrics = c.tiles(c.visitor.Metrics())
+		p.AsOf = commonTime(p.Metrics)
 	}
 	copied, err := c.visitor.Copy(c.ctx())
 	if err != nil {
@@ -74,6 +76,17 @@ func (c *call) tiles(all []metric.Info) []tile {
 	}
 	wait.Wait()
 	return out
+}
+
+// commonTime is the time as of which most tiles are: it is said once.
+func commonTime(tiles []tile) (most time.Time) {
+	count := map[time.Time]int{}
+	for _, t := range tiles {
+		if count[t.AsOf]++; !t.AsOf.IsZero() && count[t.AsOf] > count[most] {
+			most = t.AsOf
+		}
+	}
+	return most
 }
 
 func (c *call) tile(info metric.Info) tile {

@@ -44,7 +44,7 @@ func (c *call) showPeople(p peoplePage, problem error) error {
 	if problem != nil {
 		status, p.Fault = c.excuse(problem), public(problem)
 	}
-	c.render(status, "people", &view{Title: "People", Section: "people", Wide: true, Data: p})
+	c.render(status, "people", &view{Title: "People", Section: "people", Data: p})
 	return nil
 }
 

@@ -35,7 +35,6 @@ type staticFile struct {
 type view struct {
 	Title   string
 	Section string // of the navigation
-	Wide    bool   // tables that need all of the window
 	Data    any
 
 	Person          *Person // nil: nobody is signed in

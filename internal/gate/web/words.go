@@ -13,7 +13,7 @@ import (
 
 // functions are what the templates write values with.
 var functions = template.FuncMap{
-	"whole": whole, "moment": moment, "day": day, "duration": duration, "bytes": bytesText, "anchor": anchor, "join": strings.Join, "sentence": sentence, "role": roleText,
+	"whole": whole, "moment": moment, "day": day, "when": when, "weekday": weekday, "duration": duration, "bytes": bytesText, "anchor": anchor, "join": strings.Join, "sentence": sentence, "role": roleText,
 	"deref": func(f *float64) float64 { return *f },
 	"list":  func(items ...any) []any { return items },
 	"plural": func(n int, one, many string) string {
@@ -59,6 +59,20 @@ func day(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.DateOnly), t.Format("2 Jan 2006"))) //nolint:gosec // a time's digits alone
+}
+
+// weekday is a date of these weeks, whose year nobody needs.
+func weekday(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.DateOnly), t.Format("Mon 2 Jan"))) //nolint:gosec // a time's digits alone
+}
+
+// when is a time as short as it can be said: the beginning of a day is that day.
+func when(t time.Time) template.HTML {
+	if t.Equal(midnight(t)) {
+		return day(t)
+	}
+	return moment(t)
 }
 
 // duration is a length of time in seconds, in the largest unit that says it.

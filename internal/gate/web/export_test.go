@@ -1,0 +1,25 @@
+package web
+
+// RouteForTest is a route, for tests that walk all of them.
+type RouteForTest struct {
+	Method, Pattern string
+	Open            bool
+}
+
+// RoutesForTest are all routes of a server.
+func (s *Server) RoutesForTest() []RouteForTest {
+	var out []RouteForTest
+	for _, r := range s.routes.list {
+		out = append(out, RouteForTest{Method: r.method, Pattern: r.pattern, Open: r.open})
+	}
+	return out
+}
+
+// The parts that have tables or fuzz tests of their own.
+var (
+	ReturnPathForTest = returnPath
+	BoundedForTest    = newBounded
+	LengthTextForTest = lengthText
+	DurationForTest   = duration
+	BytesForTest      = bytesText
+)
