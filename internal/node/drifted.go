@@ -18,18 +18,15 @@ func accepted(ctx context.Context, dir string) (map[string]string, error) {
 		return nil, nil
 	}
 	var last PolicyEntry
-	for e, err := range ledger.ReadDir(ctx, dir, 0) {
+	for e, err := range ledger.FindDir(ctx, dir, ledger.Filter{Types: []string{"policy"}, NewestFirst: true}) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Type != "policy" {
-			continue
-		}
-		last = PolicyEntry{}
 		raw, _ := e.Body.(json.RawMessage)
 		if err := json.Unmarshal(raw, &last); err != nil {
 			return nil, fault.New(fault.Invalid, "an entry of the ledger cannot be read", "run weir ledger verify").WithCause(err)
 		}
+		break
 	}
 	return last.Tables, nil
 }

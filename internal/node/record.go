@@ -21,6 +21,12 @@ const (
 	recordMost  = 500
 )
 
+// The kinds of questions that end with an answer's entry.
+const (
+	kindMetric = "metric"
+	kindSQL    = "sql"
+)
+
 // The types of entries that the page's record shows.
 const (
 	questionEntry = "question"
@@ -64,7 +70,7 @@ func (n *Node) recordPage(ctx context.Context, q web.RecordQuery) (*web.RecordPa
 			out.Next = out.Entries[f.limit-1].Entry
 			break
 		}
-		if e.Type == questionEntry {
+		if entry.Kind == kindMetric || entry.Kind == kindSQL { // of a lookup there is the question alone
 			if err := n.addOutcome(ctx, &entry); err != nil {
 				return nil, err
 			}

@@ -113,12 +113,9 @@ func inForceSince(ctx context.Context, dir, table, hash string) (*time.Time, str
 	}
 	var since *time.Time
 	by := ""
-	for e, err := range ledger.ReadDir(ctx, dir, 0) {
+	for e, err := range ledger.FindDir(ctx, dir, ledger.Filter{Types: []string{"policy"}}) {
 		if err != nil {
 			return nil, "", err
-		}
-		if e.Type != "policy" {
-			continue
 		}
 		var entry PolicyEntry
 		raw, _ := e.Body.(json.RawMessage)
