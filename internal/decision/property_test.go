@@ -179,16 +179,3 @@ const dashboard = `SELECT date_trunc('day', e.ts) AS day, h.country, count(DISTI
 FROM fleet.event e JOIN fleet.device d ON d.id = e.device_id LEFT JOIN fleet.home h ON h.id = d.home_id
 WHERE e.ts >= DATE '2024-01-01' AND e.ts < DATE '2024-02-01' AND d.model IN ('CAM', 'LOCK') AND e.kind = $1
 GROUP BY ALL HAVING count(*) > 5 ORDER BY day, devices DESC LIMIT 500`
-
-func BenchmarkDecide(b *testing.B) {
-	d, cat := decider(b), catalog()
-	for name, sql := range map[string]string{"one": "SELECT 1", "dashboard": dashboard, "unnamed": "SELECT model, sum(price), lower(model) FROM fleet.device GROUP BY ALL"} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := d.Decide(b.Context(), decision.Request{SQL: sql, Catalog: cat, MaxRows: 10000}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}

@@ -12,14 +12,17 @@ import (
 
 // connection is one DuckDB connection, in the child alone.
 type connection struct {
-	conn  mapping.Connection
-	plans plans
+	conn       mapping.Connection
+	plans      plans
+	begin, end mapping.PreparedStatement // of a read-only transaction
 }
 
 func (c *connection) interrupt() { mapping.Interrupt(c.conn) }
 
 func (c *connection) close() {
 	c.plans.drop()
+	mapping.DestroyPrepare(&c.begin)
+	mapping.DestroyPrepare(&c.end)
 	mapping.Disconnect(&c.conn)
 }
 

@@ -99,12 +99,27 @@ func (p *plans) drop() {
 
 // beginRead begins a read-only transaction. One that was left open by a failed end is ended first.
 func (c *connection) beginRead() Class {
-	_, class := c.exec(beginReadOnly)
+	class := c.again(&c.begin, beginReadOnly)
 	if class == ClassTransaction {
 		c.endRead()
-		_, class = c.exec(beginReadOnly)
+		class = c.again(&c.begin, beginReadOnly)
 	}
 	return class
 }
 
-func (c *connection) endRead() { _, _ = c.exec(rollback) }
+func (c *connection) endRead() { _ = c.again(&c.end, rollback) }
+
+// again runs a statement without rows that is prepared once for the connection's life.
+func (c *connection) again(stmt *mapping.PreparedStatement, sql string) Class {
+	if stmt.Ptr == nil && mapping.Prepare(c.conn, sql, stmt) == mapping.StateError {
+		mapping.DestroyPrepare(stmt)
+		return ClassOther
+	}
+	var res mapping.Result
+	state := mapping.ExecutePrepared(*stmt, &res)
+	defer mapping.DestroyResult(&res)
+	if state == mapping.StateError {
+		return classify(mapping.ResultErrorType(&res))
+	}
+	return 0
+}
