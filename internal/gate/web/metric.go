@@ -120,20 +120,21 @@ func (c *call) fill(p *metricPage) error {
 		p.AsOf = *total.AsOf
 	}
 	o := chart.Options{ID: "lines", Title: cmp.Or(p.Info.Label, p.Info.Name), Unit: p.Unit, Grain: chart.Grain(p.Q.Grain)}
-	series := []chart.Series{{Points: pointsOf(total.Rows)}}
+	series := []chart.Series{{Points: pointsOf(total.Rows, metric.Grain(p.Q.Grain))}}
 	p.Lines, p.LinesNarrow, p.Words = chart.Lines(o, series), chart.LinesNarrow(o, series), chart.Describe(o, series)
 	if last := lastWhole(total.Rows); last >= 0 {
 		row := total.Rows[last]
 		p.Last, p.Value = row.Start, chart.Format(p.Unit, row.Value)
-		back, than := 7, "the same weekday a week before"
-		switch p.Q.Grain {
-		case string(metric.Week):
-			back, than = 1, "the week before"
-		case string(metric.Hour):
-			back, than = 24, "the same hour a day before"
+		before, than := row.Start.AddDate(0, 0, -7), "the same weekday a week before"
+		switch metric.Grain(p.Q.Grain) {
+		case metric.Week:
+			than = "the week before"
+		case metric.Hour:
+			before, than = row.Start.AddDate(0, 0, -1), "the same hour a day before"
+		case metric.Day:
 		}
-		if last >= back {
-			p.Change, _ = chart.Change(p.Unit, row.Value, total.Rows[last-back].Value)
+		if value := valueAt(total.Rows, before); value != nil {
+			p.Change, _ = chart.Change(p.Unit, row.Value, value)
 			p.Than = than
 		}
 	}
@@ -173,7 +174,7 @@ func (p *metricPage) breakDown(rows []metric.Row) {
 	p.All, p.Barred = len(cells), min(len(cells), maxBars)
 	var bars []chart.Bar
 	for _, one := range cells[:p.Barred] {
-		bars = append(bars, chart.Bar{Name: one.Name, Value: one.at(p.Last)})
+		bars = append(bars, chart.Bar{Name: one.Name, Value: valueAt(one.rows, p.Last)})
 	}
 	slices.SortStableFunc(bars, func(a, b chart.Bar) int { return -compareValues(a.Value, b.Value) })
 	o := chart.Options{ID: "bars", Title: p.Info.Label + " by " + p.Q.By, Unit: p.Unit, Grain: chart.Grain(p.Q.Grain)}
@@ -184,18 +185,8 @@ func (p *metricPage) breakDown(rows []metric.Row) {
 	for i := range p.Cells {
 		one := &p.Cells[i]
 		o.ID, o.Title = "cell-"+strconv.Itoa(i), one.Name
-		one.Spark, one.Value = chart.Spark(o, pointsOf(one.rows)), chart.Format(p.Unit, one.at(p.Last))
+		one.Spark, one.Value = chart.Spark(o, pointsOf(one.rows, metric.Grain(p.Q.Grain))), chart.Format(p.Unit, valueAt(one.rows, p.Last))
 	}
-}
-
-// at is the cell's value in the interval that begins at t.
-func (c *cell) at(t time.Time) *float64 {
-	for _, r := range c.rows {
-		if r.Start.Equal(t) {
-			return r.Value
-		}
-	}
-	return nil
 }
 
 // compareValues orders values, and none before all.

@@ -29,7 +29,6 @@ type tile struct {
 	Value   string
 	Day     time.Time // of the value; zero: there is none
 	Change  string
-	Turn    int
 	Sofar   string // the newest provisional day's value
 	Late    time.Time
 	AsOf    time.Time
@@ -102,14 +101,12 @@ func (c *call) tile(info metric.Info) tile {
 		t.AsOf = *a.AsOf
 	}
 	unit := unitOf(info)
-	points := pointsOf(a.Rows)
+	points := pointsOf(a.Rows, metric.Day)
 	last := lastWhole(a.Rows)
 	t.Missing = last < 0
 	if last >= 0 {
 		t.Day, t.Value = a.Rows[last].Start, chart.Format(unit, a.Rows[last].Value)
-		if last >= 7 {
-			t.Change, t.Turn = chart.Change(unit, a.Rows[last].Value, a.Rows[last-7].Value)
-		}
+		t.Change, _ = chart.Change(unit, a.Rows[last].Value, valueAt(a.Rows, t.Day.AddDate(0, 0, -7)))
 	}
 	for _, r := range a.Rows {
 		if r.Provisional && r.Value != nil && !r.Start.After(t.AsOf) {
@@ -130,12 +127,40 @@ func lastWhole(rows []metric.Row) int {
 	return -1
 }
 
-func pointsOf(rows []metric.Row) []chart.Point {
-	out := make([]chart.Point, 0, len(rows))
+// valueAt is the value of the interval that begins at t; nil: there is none.
+func valueAt(rows []metric.Row, t time.Time) *float64 {
 	for _, r := range rows {
+		if r.Start.Equal(t) {
+			return r.Value
+		}
+	}
+	return nil
+}
+
+// pointsOf are the rows as a chart draws them. An interval that has no row gets a point without a value, so that no line is drawn across it.
+func pointsOf(rows []metric.Row, grain metric.Grain) []chart.Point {
+	out := make([]chart.Point, 0, len(rows))
+	for i, r := range rows {
+		if i > 0 {
+			for at := next(rows[i-1].Start, grain); at.Before(r.Start); at = next(at, grain) {
+				out = append(out, chart.Point{Start: at, Provisional: r.Provisional && rows[i-1].Provisional})
+			}
+		}
 		out = append(out, chart.Point{Start: r.Start, Value: r.Value, Provisional: r.Provisional})
 	}
 	return out
+}
+
+// next is the end of the interval that begins at start.
+func next(start time.Time, grain metric.Grain) time.Time {
+	switch grain {
+	case metric.Hour:
+		return start.Add(time.Hour)
+	case metric.Week:
+		return start.AddDate(0, 0, 7)
+	case metric.Day:
+	}
+	return start.AddDate(0, 0, 1)
 }
 
 // unitOf is how a metric's values are written.
