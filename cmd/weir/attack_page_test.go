@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -70,8 +72,8 @@ func (w *pageWay) ask(ctx context.Context, sql string, _ []string) (answer, erro
 	return answer{rows: string(out.Rows)}, nil
 }
 
-// api signs somebody in to the page's API.
-func (s *siege) api(u node.NewUser) *pageWay {
+// stranger is somebody at the page's API who has not signed in.
+func (s *siege) stranger() *pageWay {
 	s.t.Helper()
 	pem, err := os.ReadFile(s.ada.SQL.CA)
 	if err != nil {
@@ -81,7 +83,14 @@ func (s *siege) api(u node.NewUser) *pageWay {
 	roots.AppendCertsFromPEM(pem)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	w := &pageWay{who: u.User, address: s.page, client: &http.Client{Transport: transport}}
+	return &pageWay{address: s.page, client: &http.Client{Transport: transport}}
+}
+
+// api signs somebody in to the page's API.
+func (s *siege) api(u node.NewUser) *pageWay {
+	s.t.Helper()
+	w := s.stranger()
+	w.who = u.User
 	var opened map[string]any
 	status, err := w.post(s.t.Context(), "/session", map[string]string{"name": u.User, "password": u.PagePassword}, &opened)
 	if err != nil || status != http.StatusCreated {

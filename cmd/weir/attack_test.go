@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -50,7 +52,9 @@ func (a attempt) String() string {
 	return fmt.Sprintf("%s of %q by %q: %q", a.kind, a.verdict, a.person, a.rule)
 }
 
-func (s *siege) owe(person, kind, verdict, rule string) { s.owed[attempt{person, kind, verdict, rule}]++ }
+func (s *siege) owe(person, kind, verdict, rule string) {
+	s.owed[attempt{person, kind, verdict, rule}]++
+}
 
 // Whoever has an account, and whoever has none, tries everything at the doors of a weir that runs: it answers as it must, writes nothing, loses nobody else's session, and remembers all of it.
 func TestTheGateStandsAgainstAttacks(t *testing.T) {
@@ -62,6 +66,17 @@ func TestTheGateStandsAgainstAttacks(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err) // and the engines for both are there
 	}
 	s.quiet()
+	gone := s.forgotten(t)
+	t.Run("by sequences", func(t *testing.T) {
+		n := s.begin(t) + s.smuggle(t) + s.within(t)
+		s.cancels(t)
+		s.crowd(t)
+		s.guesses(t)
+		t.Logf("%d sequences, a flood of cancels, a crowd and guesses", n)
+		if n < 30 {
+			t.Errorf("only %d sequences", n)
+		}
+	})
 	t.Run("by statements", func(t *testing.T) {
 		statements, asked := s.besiege(t, ways)
 		s.withoutRights(t, roles)
@@ -70,6 +85,7 @@ func TestTheGateStandsAgainstAttacks(t *testing.T) {
 			t.Errorf("only %d statements", statements)
 		}
 	})
+	gone()
 	t.Run("and is unharmed", s.unharmed)
 	t.Run("and remembers", s.remembered)
 	t.Run("and says nothing", s.unsaid)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +161,20 @@ func squeezed(words []string) string {
 		i += n
 	}
 	return strings.Join(out, " ")
+}
+
+// readies is how many ReadyForQuery an answer has, as squeezed writes them.
+func readies(want string) (n int) {
+	for w := range strings.FieldsSeq(want) {
+		if word, times, many := strings.Cut(w, "×"); strings.HasPrefix(word, "ready:") {
+			k, err := strconv.Atoi(times)
+			if err != nil || !many {
+				k = 1
+			}
+			n += k
+		}
+	}
+	return n
 }
 
 func short(m pgproto3.BackendMessage) string {
