@@ -29,6 +29,8 @@ const databaseName = "weir"
 type door struct {
 	node *Node
 
+	catalogues catalogues // emulated, of those inside
+
 	mu     sync.Mutex // guards inside
 	inside map[*visitor]bool
 }
@@ -100,8 +102,8 @@ type visitor struct {
 	done   chan struct{}
 	reason error // set before done is closed
 
-	catalogueMu sync.Mutex // guards catalogue
-	catalogue   *catalogue.Catalogue
+	catalogueMu sync.Mutex         // guards catalogues
+	catalogues  []*sharedCatalogue // taken, the current one last: statements that were prepared still use the others
 }
 
 // check ends the session when its holder may not be here any more, or is something else now.
@@ -130,37 +132,36 @@ func (v *visitor) Close() {
 		v.expiry.Stop()
 	}
 	v.catalogueMu.Lock()
-	if v.catalogue != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		_ = v.catalogue.Close(ctx) // the engine forgets it at its own end otherwise
-		cancel()
+	for _, c := range v.catalogues {
+		v.door.catalogues.giveBack(c)
 	}
+	v.catalogues = nil
 	v.catalogueMu.Unlock()
 	v.door.mu.Lock()
 	defer v.door.mu.Unlock()
 	delete(v.door.inside, v)
 }
 
-// emulated returns the catalogue of what the visitor's role may see, made at the first question about it.
+// emulated returns the catalogue of what the visitor's role may see at the moment.
 func (v *visitor) emulated(ctx context.Context) (*catalogue.Catalogue, error) {
-	v.catalogueMu.Lock()
-	defer v.catalogueMu.Unlock()
-	if v.catalogue != nil {
-		return v.catalogue, nil
-	}
-	visible := &decision.Catalog{}
+	visible := nothing
 	if v.session.Rights().SQL {
 		var err error
 		if visible, err = v.door.node.catalogNow(ctx); err != nil {
 			return nil, err
 		}
 	}
-	c, err := catalogue.New(ctx, &v.door.node.emulated, string(v.principal.Name), databaseName, visible)
+	v.catalogueMu.Lock()
+	defer v.catalogueMu.Unlock()
+	if n := len(v.catalogues); n > 0 && v.catalogues[n-1].key.visible == visible {
+		return v.catalogues[n-1].made, nil
+	}
+	c, err := v.door.catalogues.take(ctx, &v.door.node.emulated, string(v.principal.Name), visible)
 	if err != nil {
 		return nil, err
 	}
-	v.catalogue = c
-	return c, nil
+	v.catalogues = append(v.catalogues, c)
+	return c.made, nil
 }
 
 // aboutItself prepares a question about the database itself. It reads nothing of the copy.
@@ -253,7 +254,9 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 }
 
 // Refused records what the protocol refuses by itself: COPY … FROM, SET ROLE, what it does not understand.
-func (v *visitor) Refused(ctx context.Context, refusal error) error { return v.refuse(ctx, "protocol", refusal) }
+func (v *visitor) Refused(ctx context.Context, refusal error) error {
+	return v.refuse(ctx, "protocol", refusal)
+}
 
 // refuse records a refusal under who refused and its SQLSTATE.
 func (v *visitor) refuse(ctx context.Context, by string, refusal error) error {
