@@ -286,8 +286,8 @@ func TestMuchIsNotRead(t *testing.T) {
 
 func TestMistakeOfOursIsAnsweredAndLoggedWithoutWhatItSaw(t *testing.T) {
 	l := newLab(t)
-	var log bytes.Buffer
-	s, err := web.New(web.Options{Door: l.door, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	var logged bytes.Buffer
+	s, err := web.New(web.Options{Door: l.door, Log: slog.New(slog.NewTextHandler(&logged, nil))})
 	check(t, err)
 	b := l.as(people.Viewer)
 	b.handler = s.Handler()
@@ -299,7 +299,7 @@ func TestMistakeOfOursIsAnsweredAndLoggedWithoutWhatItSaw(t *testing.T) {
 	}
 	b.get("/link/hunter2")
 	b.get("/metrics/hunter2?by=hunter2")
-	if text := log.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "/copy") {
+	if text := logged.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "/copy") {
 		t.Errorf("logged: %s", text)
 	}
 }

@@ -78,7 +78,7 @@ func showMetric(c *call) error {
 		return c.noMetric(name)
 	}
 	info := all[i]
-	q, err := readQuestion(c.r.URL.Query(), info, c.s.now())
+	q, err := readQuestion(c.r.URL.Query(), info, time.Now())
 	if isFile {
 		if err != nil {
 			return err
@@ -267,12 +267,11 @@ func lengthText(iso string) string {
 	var out []string
 	for _, part := range []string{days, clock} {
 		for part != "" {
-			n, rest := part, ""
 			end := strings.IndexAny(part, "DHMS")
 			if end < 0 {
 				return iso
 			}
-			n, rest = part[:end], part[end+1:]
+			n, rest := part[:end], part[end+1:]
 			count, err := strconv.Atoi(n)
 			if err != nil {
 				return iso

@@ -90,7 +90,7 @@ func commonTime(tiles []tile) (most time.Time) {
 
 func (c *call) tile(info metric.Info) tile {
 	t := tile{Info: info}
-	to := midnight(c.s.now()).AddDate(0, 0, 1)
+	to := midnight(time.Now()).AddDate(0, 0, 1)
 	from := to.AddDate(0, 0, -overviewDays)
 	a, err := c.visitor.Ask(c.ctx(), metric.Question{Metric: info.Name, Grain: string(metric.Day), From: &from, To: &to})
 	if err != nil {

@@ -57,9 +57,6 @@ func readRecordQuery(v url.Values) (RecordQuery, error) {
 	if q.Kind != "" && q.Kind != "questions" && q.Kind != "people" {
 		return q, fault.New(fault.Usage, "there is no such kind of entry", "choose questions or people, or leave it out")
 	}
-	if q.Reads != "" && strings.Count(q.Reads, ".") != 2 {
-		return q, fault.New(fault.Usage, "a column is named by its schema, table and name", "write it as schema.table.column")
-	}
 	var err error
 	if text := v.Get("from"); text != "" {
 		if q.From, err = readMoment(text); err != nil {

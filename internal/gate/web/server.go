@@ -39,7 +39,6 @@ type Server struct {
 	pages  *pages
 	routes *routes
 	cross  *http.CrossOriginProtection
-	now    func() time.Time
 	http   *http.Server
 
 	// base is the context of every request; end is called by Close.
@@ -59,7 +58,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, cross: http.NewCrossOriginProtection(), now: time.Now}
+	s := &Server{o: o, cross: http.NewCrossOriginProtection()}
 	var err error
 	if s.pages, err = parsePages(); err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Serve answers TLS connections of l until ctx ends or the server is closed; then it returns nil. It closes l in any case. Who speaks HTTP without TLS gets one line that says so.
+// Serve answers TLS connections of l until ctx ends or the server is closed; then it returns nil, when what was being answered has ended. It closes l in any case. Who speaks HTTP without TLS gets one line that says so.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if s.o.TLS == nil {
 		_ = l.Close()
@@ -100,6 +99,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	err := s.http.ServeTLS(newBounded(l, maxConnections, maxPerAddress), "", "")
 	if errors.Is(err, http.ErrServerClosed) {
+		s.shut() // whoever closed it may still be waiting for answers; so does this
 		return nil
 	}
 	return err
@@ -110,6 +110,12 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.shut()
+	s.serves.Wait()
+}
+
+// shut gives what is being answered its moment, and ends it then.
+func (s *Server) shut() {
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
@@ -117,7 +123,6 @@ func (s *Server) Close() {
 		_ = s.http.Close()
 	}
 	s.end()
-	s.serves.Wait()
 }
 
 // Handler is the server without its listener and TLS.
