@@ -39,7 +39,7 @@ func (w *walker) function(n node, s *scope, known *tables) {
 	kind, ok := allowedFunctions()[name]
 	operator := truth(n, "is_operator")
 	switch {
-	case patternOperator(name, n, w.sql):
+	case patternOperator(name, n, w.sql), patternOfSubstring(name, n):
 		w.refuse(RulePattern, location(n))
 		return
 	case !ours(n), !ok, operator != (kind == kindOperator), truth(n, "export_state"), kind == kindWindow:
@@ -113,6 +113,19 @@ func patternOperator(name string, n node, sql string) bool {
 	rest = strings.NewReplacer(`"`, "", " ", "").Replace(rest)
 	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "system."), "main.")
 	return !strings.HasPrefix(rest, "regexp_full_match")
+}
+
+// patternOfSubstring tells substring(text FROM 'pattern'), which would be taken for a number that is none.
+func patternOfSubstring(name string, n node) bool {
+	if name != "substring" && name != "substr" {
+		return false
+	}
+	arguments := list(n, "children")
+	if len(arguments) < 2 {
+		return false
+	}
+	second, _ := arguments[1].(node)
+	return text(second, "class") == "CONSTANT" && text(object(object(second, "value"), "type"), "id") == "VARCHAR"
 }
 
 // lambda walks the arguments of a function that takes one: in it its parameters can be named.

@@ -15,7 +15,7 @@ const (
 	RuleAmbiguous   Rule = "ambiguous"   // a name that stands for two things
 	RuleSource      Rule = "source"      // something in FROM that is no table, subquery or list of values: table functions, files, PIVOT, DESCRIBE
 	RuleFunction    Rule = "function"    // a function that is not on the list
-	RulePattern     Rule = "pattern"     // reads like PostgreSQL and means something else: ~, !~, ~*, SIMILAR TO
+	RulePattern     Rule = "pattern"     // reads like PostgreSQL and means something else: ~, !~, ~*, SIMILAR TO, substring with a pattern
 	RuleType        Rule = "type"        // a type that is not on the list
 	RuleSample      Rule = "sample"      // a sample, whose answer nobody can repeat
 	RuleRecursion   Rule = "recursion"   // a recursive CTE, whose end nobody can tell
@@ -69,8 +69,8 @@ var sayings = map[Rule]saying{
 		"the documentation lists the functions that every role may use; the list changes with a release of weir, and no role can widen it",
 	},
 	RulePattern: {
-		fault.Refused, "0A000", "~, !~, ~*, !~* and SIMILAR TO mean something else here than in PostgreSQL",
-		"use LIKE, ILIKE, regexp_matches(text, pattern) for a part or regexp_full_match(text, pattern) for the whole, with 'i' as third argument for any case",
+		fault.Refused, "0A000", "~, !~, ~*, !~*, SIMILAR TO and substring with a pattern mean something else here than in PostgreSQL",
+		"use LIKE, ILIKE, regexp_matches(text, pattern) for a part or regexp_full_match(text, pattern) for the whole, with 'i' as third argument for any case; regexp_extract(text, pattern) is what matched",
 	},
 	RuleType: {
 		fault.Refused, "42704", "a type in the statement is not on the list of allowed types",

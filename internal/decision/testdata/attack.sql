@@ -286,6 +286,8 @@ pattern | SELECT id FROM fleet.device WHERE model ~* 'c'
 pattern | SELECT id FROM fleet.device WHERE model !~* 'c'
 pattern | SELECT id FROM fleet.device WHERE model SIMILAR TO 'C%'
 pattern | SELECT id FROM fleet.device WHERE model NOT SIMILAR TO 'C%'
+pattern | SELECT substring(model FROM '[A-Z]+') FROM fleet.device
+pattern | SELECT substr(model, 'C', 1) FROM fleet.device
 function | SELECT id FROM fleet.device WHERE model OPERATOR(pg_catalog.~) 'C'
 # What is no SELECT, or more than one
 select | 
