@@ -1,7 +1,7 @@
-// Command benchmark measures how fast weir copies, beside the same copy without protection and beside PostgreSQL sending the same rows to nothing, in one run on one
-// machine, and prints docs/benchmarks.md.
+// Command benchmark measures how fast weir copies, beside the same copy without protection and beside PostgreSQL sending the same rows to nothing, and how fast its
+// gate answers, beside the bare engine on the same data; all in one run on one machine. It prints docs/benchmarks.md.
 //
-// It will not tune anything for itself: it runs the source, the neck and the store that weir runs.
+// It will not tune anything for itself: it runs the source, the neck and the store that weir runs, and for the gate weir itself.
 package main
 
 import (
@@ -9,42 +9,42 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/weirproject/weir/internal/engine"
 	"github.com/weirproject/weir/internal/fleet"
-	"github.com/weirproject/weir/internal/flow"
-	"github.com/weirproject/weir/internal/ledger"
-	"github.com/weirproject/weir/internal/policy"
 	"github.com/weirproject/weir/internal/postmaster"
-	"github.com/weirproject/weir/internal/source/postgres"
-	"github.com/weirproject/weir/internal/store"
-	"github.com/weirproject/weir/internal/store/duckdb"
-	"github.com/weirproject/weir/internal/treatment"
 )
 
-const table = "fleet.connection_attempt"
+// options are what the command line says.
+type options struct {
+	accounts, rounds int
+	rows             int64  // of the gate's table
+	world            string // folder of the gate's world, kept and used again
+	skipCopy         bool
+	parts            string // of the gate's figures; empty: all
+}
 
 func main() {
 	engine.Main()
-	accounts := flag.Int("accounts", 20_000, "accounts of the fleet that is copied")
-	rounds := flag.Int("rounds", 3, "how often each is measured; the median counts")
+	var o options
+	flag.IntVar(&o.accounts, "accounts", 20_000, "accounts of the fleet that is copied")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each copy is measured; the median counts")
+	flag.Int64Var(&o.rows, "rows", 10_000_000, "rows of the table that goes out through the gate")
+	flag.StringVar(&o.world, "world", "", "keep what is made for the gate's figures in `FOLDER`, and use what is there")
+	flag.BoolVar(&o.skipCopy, "gate", false, "measure the gate alone")
+	flag.StringVar(&o.parts, "parts", "", "of the gate, measure and print only these (fresh, latency, rate, out), and write no page")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, which reads and treats, to `FILE`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := profiled(*profile, func() error { return run(ctx, *accounts, *rounds) })
+	err := profiled(*profile, func() error { return run(ctx, o) })
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "benchmark:", err)
@@ -68,23 +68,24 @@ func profiled(path string, f func() error) error {
 	return f()
 }
 
-// bench is one run.
-type bench struct {
-	url, dir string
-	columns  []string // that the policy asks for
-	rows     int64
-	id       int
-}
-
-func run(ctx context.Context, accounts, rounds int) error {
-	dir, err := os.MkdirTemp("", "weir-bench-")
-	if err != nil {
+func run(ctx context.Context, o options) error {
+	began := time.Now()
+	dir := o.world
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "weir-bench-"); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user walks through
 		return fmt.Errorf("make folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user walks through
 		return fmt.Errorf("open folder: %w", err)
 	}
+	_, err := os.Stat(filepath.Join(dir, "postgres"))
+	made := err == nil
 	server, err := postmaster.Start(ctx, postmaster.Options{Dir: filepath.Join(dir, "postgres"), Settings: map[string]string{
 		"fsync": "off", "synchronous_commit": "off", "shared_buffers": "512MB", "max_wal_size": "16GB",
 	}})
@@ -93,172 +94,59 @@ func run(ctx context.Context, accounts, rounds int) error {
 	}
 	defer func() { _ = server.Stop() }()
 	b := &bench{url: server.URL("postgres"), dir: dir}
-	progress("making a fleet of %d accounts", accounts)
-	truth, err := fleet.Create(ctx, fleet.Options{URL: b.url, Accounts: accounts, Days: 30, Seed: 1})
-	if err != nil {
-		return err
+	if !made {
+		progress("making a fleet of %d accounts", o.accounts)
+		truth, err := fleet.Create(ctx, fleet.Options{URL: b.url, Accounts: o.accounts, Days: 30, Seed: 1})
+		if err != nil {
+			return err
+		}
+		b.rows = truth.Rows[strings.TrimPrefix(table, "fleet.")]
 	}
-	b.rows = truth.Rows[strings.TrimPrefix(table, "fleet.")]
-	protected, err := fleetPolicy()
-	if err != nil {
-		return err
-	}
-	bare := unprotected(protected)
-	times := map[string][]time.Duration{}
-	for round := range rounds {
-		for _, m := range []struct {
-			name string
-			run  func(context.Context) (time.Duration, error)
-		}{
-			{"copy", b.copyToNothing},
-			{"policy", func(ctx context.Context) (time.Duration, error) { return b.snapshot(ctx, protected) }},
-			{"keep", func(ctx context.Context) (time.Duration, error) { return b.snapshot(ctx, bare) }},
-		} {
-			if m.name == "copy" && b.columns == nil {
-				b.columns = columnsOf(protected)
-			}
-			d, err := m.run(ctx)
-			if err != nil {
-				return fmt.Errorf("measure %s: %w", m.name, err)
-			}
-			progress("round %d: %-6s %6.2f s, %.0f rows/s", round+1, m.name, d.Seconds(), float64(b.rows)/d.Seconds())
-			times[m.name] = append(times[m.name], d)
+	if !o.skipCopy {
+		if err := b.measureCopy(ctx, o.rounds); err != nil {
+			return err
 		}
 	}
-	b.report(times, rounds)
-	return nil
+	g := &gateBench{dir: dir, url: b.url, rows: o.rows, parts: o.parts}
+	if err := g.run(ctx); err != nil {
+		return fmt.Errorf("measure the gate: %w", err)
+	}
+	if o.parts != "" {
+		return nil
+	}
+	out := bufio.NewWriter(os.Stdout)
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
+	head(p, time.Since(began))
+	if !o.skipCopy {
+		b.report(p, o.rounds)
+		p("\n")
+	}
+	g.report(p)
+	return out.Flush()
 }
 
 func progress(format string, args ...any) {
 	_, _ = fmt.Fprintf(os.Stderr, "benchmark: "+format+"\n", args...)
 }
 
-// fleetPolicy is the example's policy of the one table.
-func fleetPolicy() (*policy.Table, error) {
-	name := filepath.Join("examples", "fleet", "policy", strings.TrimPrefix(table, "fleet.")+".yaml")
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	p, err := policy.Parse([]policy.File{{Name: name, Data: data}})
-	if err != nil {
-		return nil, err
-	}
-	return p.Table(table), nil
-}
+// printer writes a piece of the page.
+type printer func(format string, args ...any)
 
-// unprotected is the same table with every column that crosses kept as it is.
-func unprotected(t *policy.Table) *policy.Table {
-	bare := *t
-	bare.Columns = slices.Clone(t.Columns)
-	for i, c := range bare.Columns {
-		if c.Treat != policy.Drop {
-			bare.Columns[i] = policy.Column{Name: c.Name, Class: c.Class, Access: c.Access, Treat: policy.Keep}
-		}
-	}
-	return &bare
-}
-
-func columnsOf(t *policy.Table) []string {
-	columns := []string{`"attempt_id"`}
-	for _, c := range t.Columns {
-		if c.Treat != policy.Drop {
-			columns = append(columns, `"`+c.Name+`"`)
-		}
-	}
-	return columns
-}
-
-func (b *bench) copyToNothing(ctx context.Context) (time.Duration, error) {
-	conn, err := pgconn.Connect(ctx, b.url)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	began := time.Now()
-	_, err = conn.CopyTo(ctx, io.Discard, "COPY (SELECT "+strings.Join(b.columns, ", ")+" FROM "+table+") TO STDOUT (FORMAT binary)")
-	return time.Since(began), err
-}
-
-// snapshot copies the table under a policy, from the snapshot's opening to the store's durable commit, with the ledger.
-func (b *bench) snapshot(ctx context.Context, t *policy.Table) (time.Duration, error) {
-	b.id++
-	dir := filepath.Join(b.dir, fmt.Sprintf("run%d", b.id))
-	defer func() { _ = os.RemoveAll(dir) }()
-	src, err := postgres.Open(ctx, postgres.Options{URL: b.url, ID: fmt.Sprintf("bench%d", b.id), Schemas: []string{"fleet"}})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = src.Close() }()
-	l, err := ledger.Open(ledger.Options{Dir: filepath.Join(dir, "ledger"), KeyDir: filepath.Join(dir, "keys")})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	st, err := duckdb.Open(ctx, duckdb.Options{Dir: filepath.Join(dir, "store"), Limits: store.Limits{MemoryBytes: 4 << 30, Threads: runtime.NumCPU(), Timeout: time.Minute}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = st.Close() }()
-	keys, err := treatment.NewKeys(make([]byte, treatment.MasterKeySize))
-	if err != nil {
-		return 0, err
-	}
-	p := &policy.Policy{Tables: []*policy.Table{t}}
-	schema, err := src.Schema(ctx)
-	if err != nil {
-		return 0, err
-	}
-	sel, err := flow.Selection(p, schema, keys)
-	if err != nil {
-		return 0, err
-	}
-	script, err := src.Script(ctx, sel)
-	if err == nil && script != "" {
-		err = src.Execute(ctx, script)
-	}
-	if err != nil {
-		return 0, err
-	}
-	f := flow.New(flow.Options{Source: src, Store: st, Ledger: l, Policy: p, Keys: keys})
-	began := time.Now()
-	if err := f.RunOnce(ctx); err != nil {
-		return 0, err
-	}
-	took := time.Since(began)
-	if got := f.Status().Tables[0].Rows; got != b.rows {
-		return 0, fmt.Errorf("copied %d of %d rows", got, b.rows)
-	}
-	release, err := src.ReleaseScript(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return took, src.Execute(ctx, release)
-}
-
-func median(d []time.Duration) time.Duration {
-	d = slices.Sorted(slices.Values(d))
-	return d[len(d)/2]
-}
-
-func (b *bench) report(times map[string][]time.Duration, rounds int) {
-	out := bufio.NewWriter(os.Stdout)
-	defer func() { _ = out.Flush() }()
-	keep, pol, raw := median(times["keep"]), median(times["policy"]), median(times["copy"])
-	p := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
+func head(p printer, took time.Duration) {
 	p("# Benchmarks\n\n")
-	p("Written by `make bench`; good or bad, as it came. Everything below was measured in one run on one machine.\n\n")
-	p("- machine: %s, %d cores, %s/%s, %s\n- commit: %s\n- date: %s\n- median of %d rounds, in turn\n\n", cpu(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), commit(), time.Now().UTC().Format(time.DateOnly), rounds)
-	p("## The snapshot of one table\n\n")
-	p("`%s`, %d rows, %d columns asked for, PostgreSQL on the same machine. A copy is timed from the opening of the snapshot to the store's durable commit, ledger and\nrow keys included.\n\n", table, b.rows, len(b.columns))
-	p("| what | seconds | rows/s | of the unprotected copy |\n| --- | ---: | ---: | ---: |\n")
-	for _, line := range []struct {
-		name string
-		d    time.Duration
-	}{{"`COPY … TO STDOUT (FORMAT binary)` to nothing, one connection", raw}, {"weir, every treatment `keep`", keep}, {"weir, the policy of `examples/fleet`", pol}} {
-		p("| %s | %.2f | %.0f | %.2f |\n", line.name, line.d.Seconds(), float64(b.rows)/line.d.Seconds(), keep.Seconds()/line.d.Seconds())
+	p("Written by `make bench`; good or bad, as it came. Everything below was measured in one run of %.0f seconds on one machine.\n\n", took.Seconds())
+	p("- machine: %s, %d cores, %s/%s, %s\n- commit: %s\n- date: %s\n- load of the machine at the end, which includes this: %s\n\n",
+		cpu(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), commit(), time.Now().UTC().Format(time.DateOnly), load())
+}
+
+// load is the machine's load average over one and five minutes.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(data))
+	if err != nil || len(f) < 2 {
+		return "unknown"
 	}
-	p("\nLaw 10 asks that the protected copy runs at 0.85 or more of the speed of the unprotected one: here %.2f.\n", keep.Seconds()/pol.Seconds())
+	return f[0] + ", " + f[1]
 }
 
 func cpu() string {

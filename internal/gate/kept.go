@@ -60,7 +60,7 @@ func (k *statements) find(key statementKey) *decided {
 		return nil
 	}
 	k.order.MoveToFront(at)
-	e, _ := at.Value.(*entry) //nolint:errcheck // nothing else is in the list
+	e, _ := at.Value.(*entry) // nothing else is in the list
 	return e.decided
 }
 
@@ -87,7 +87,7 @@ func (k *statements) keep(key statementKey, d *decided) {
 
 // remove is called with mu held.
 func (k *statements) remove(at *list.Element) {
-	e, _ := k.order.Remove(at).(*entry) //nolint:errcheck // nothing else is in the list
+	e, _ := k.order.Remove(at).(*entry) // nothing else is in the list
 	delete(k.entries, e.key)
 	k.bytes -= e.bytes
 }

@@ -44,7 +44,7 @@ func newAsking(t *testing.T) *asking {
 	a.decider = &deciding{Decider: decision.New(engine.NewParser(e), make([]byte, 32))}
 	a.hold(t, "1", "sale_id", "amount")
 	a.gate = gate.New(gate.Options{
-		Store: a.site.store, Ledger: a.site.ledger, PolicyHash: "hash-of-the-policy", Timeout: time.Minute, Decider: a.decider,
+		Store: a.store, Ledger: a.ledger, PolicyHash: "hash-of-the-policy", Timeout: time.Minute, Decider: a.decider,
 		Catalog: func(context.Context) (*decision.Catalog, error) { return a.visible.Load(), nil },
 	})
 	return a
@@ -58,7 +58,7 @@ func (a *asking) hold(t *testing.T, hash string, columns ...string) {
 	for range columns {
 		table.Columns = append(table.Columns, store.Placement{Access: []store.Access{store.SQL}})
 	}
-	check(t, a.site.store.Prepare(t.Context(), store.Layout{Identity: "shop", Tables: []store.Table{table}}))
+	check(t, a.store.Prepare(t.Context(), store.Layout{Identity: "shop", Tables: []store.Table{table}}))
 	a.visible.Store(showing(columns...))
 }
 

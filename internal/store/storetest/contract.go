@@ -103,8 +103,11 @@ func versionChanges(t *testing.T, open Open) {
 		tables []*tbl
 		want   string
 	}{
-		{[]*tbl{x}, "item._weir_key item.id item.name"}, {[]*tbl{y}, "item._weir_key item.id item.size"}, {[]*tbl{y, z}, "item._weir_key item.id item.size other._weir_key other.id"},
-		{[]*tbl{x, z}, "item._weir_key item.id item.name other._weir_key other.id"}, {[]*tbl{z}, "other._weir_key other.id"},
+		{[]*tbl{x}, "item._weir_key item.id item.name"},
+		{[]*tbl{y}, "item._weir_key item.id item.size"},
+		{[]*tbl{y, z}, "item._weir_key item.id item.size other._weir_key other.id"},
+		{[]*tbl{x, z}, "item._weir_key item.id item.name other._weir_key other.id"},
+		{[]*tbl{z}, "other._weir_key other.id"},
 	} {
 		prepare(t, s, nil, step.tables...)
 		said, v := columns(t, s)
