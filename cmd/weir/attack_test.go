@@ -123,7 +123,7 @@ func layIn(t *testing.T) *siege {
 // privateFleet is a production of its own, which lost ends.
 func privateFleet(t *testing.T) (url string, lost func()) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "weir-postgres-") // root's own folders may be closed to the server's user
+	dir, err := os.MkdirTemp("/tmp", "weir-postgres-") //nolint:usetesting // root's own folders may be closed to the user as whom the server runs
 	if err != nil {
 		t.Fatal(err)
 	}
