@@ -17,7 +17,7 @@ const overviewDays = 57
 // overviewPage is what the overview shows.
 type overviewPage struct {
 	Metrics []tile
-	AsOf    time.Time // of most of them
+	AsOf    time.Time // of all but those that lag
 	Copy    *safety
 	Fault   *fault.Error // why the copy's state cannot be shown
 }
@@ -77,15 +77,21 @@ func (c *call) tiles(all []metric.Info) []tile {
 	return out
 }
 
-// commonTime is the time as of which most tiles are: it is said once.
-func commonTime(tiles []tile) (most time.Time) {
-	count := map[time.Time]int{}
+// commonTime is the time as of which the tiles are, but those that lag minutes behind the others: it is said once, and theirs beside them.
+func commonTime(tiles []tile) (common time.Time) {
+	var newest time.Time
 	for _, t := range tiles {
-		if count[t.AsOf]++; !t.AsOf.IsZero() && count[t.AsOf] > count[most] {
-			most = t.AsOf
+		if t.AsOf.After(newest) {
+			newest = t.AsOf
 		}
 	}
-	return most
+	common = newest
+	for _, t := range tiles {
+		if t.AsOf.Before(common) && newest.Sub(t.AsOf) < 5*time.Minute {
+			common = t.AsOf
+		}
+	}
+	return common
 }
 
 func (c *call) tile(info metric.Info) tile {

@@ -208,7 +208,7 @@ func TestMetricIsShownAsItWasAskedFor(t *testing.T) {
 	b := l.as(people.Viewer)
 	text := b.page(b.get("/metrics/failed_connection_rate?by=model&span=28&grain=day"), 200)
 	for _, want := range []string{
-		"Logical attempts whose last try failed", "connectivity", "shop.attempt.model", `href="/metrics/failed_connection_rate.csv?by=model&amp;grain=day&amp;span=28"`, `<option selected>model</option>`,
+		"Logical attempts whose last try failed", "connectivity", `href="/copy#t-shop.attempt"`, "attempt_id, model, isp", `href="/metrics/failed_connection_rate.csv?by=model&amp;grain=day&amp;span=28"`, `<option selected>model</option>`,
 		`aria-current="true">4 weeks</a>`, "chart-lines", "chart-bars", "chart-spark", "provisional", "of 10.", "from=", "2 hours",
 	} {
 		if !strings.Contains(text, want) {

@@ -8,14 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirproject/weir/internal/metric"
 	"github.com/weirproject/weir/internal/people"
 )
 
 // functions are what the templates write values with.
 var functions = template.FuncMap{
 	"whole": whole, "moment": moment, "day": day, "when": when, "weekday": weekday, "duration": duration, "bytes": bytesText, "anchor": anchor, "join": strings.Join, "sentence": sentence, "role": roleText,
-	"deref": func(f *float64) float64 { return *f },
-	"list":  func(items ...any) []any { return items },
+	"byTable": byTable, "deref": func(f *float64) float64 { return *f },
+	"int":  func(n int64) int { return int(n) },
+	"list": func(items ...any) []any { return items },
 	"plural": func(n int, one, many string) string {
 		if n == 1 {
 			return "1 " + one
@@ -28,7 +30,7 @@ var functions = template.FuncMap{
 }
 
 // questionKinds are the kinds of entries of the record that have an end.
-var questionKinds = []string{"metric", "sql", "catalogue", "copy", "record"}
+var questionKinds = []string{"metric", "sql"}
 
 // whole is a number with its thousands apart.
 func whole(n int64) string {
@@ -141,4 +143,17 @@ func roleText(r people.Role) string {
 		return "administers people and settings, and reads no data by that"
 	}
 	return "may do nothing"
+}
+
+// byTable groups columns by their tables, in the order in which they come.
+func byTable(reads []ReadColumn) []metric.Read {
+	var out []metric.Read
+	for _, c := range reads {
+		i := slices.IndexFunc(out, func(r metric.Read) bool { return r.Table == c.Table })
+		if i < 0 {
+			i, out = len(out), append(out, metric.Read{Table: c.Table})
+		}
+		out[i].Columns = append(out[i].Columns, c.Column)
+	}
+	return out
 }
