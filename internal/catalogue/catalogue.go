@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strconv"
 	"sync"
@@ -10,15 +9,16 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
 )
 
 const (
-	// answerTime is how long a question may take: clients' own take milliseconds.
+	// answerTime is how long a question may take, and how long its answer may lie half read: clients' own take milliseconds.
 	answerTime = 15 * time.Second
+	// atOnce is how many questions of one catalogue may be with the engine at a time; more wait for their turn, so that nobody keeps the engine from others.
+	atOnce = 2
 	// maxRows is how many rows an answer may have.
 	maxRows = 200_000
 )
@@ -56,6 +56,7 @@ type Catalogue struct {
 	engine Engine
 	role   *role
 	script string
+	turns  chan struct{} // one for each question that may be with the engine
 
 	mu sync.Mutex // makes the tables be made once; they are made again in an engine that was started anew
 }
@@ -65,7 +66,7 @@ var made atomic.Uint64
 
 // New makes a catalogue in which nothing exists but what catalog names. A user and a database are what the asker signed in as and to. Close it.
 func New(ctx context.Context, engine Engine, user, database string, catalog *decision.Catalog) (*Catalogue, error) {
-	c := &Catalogue{engine: engine, role: newRole("weir_role_"+strconv.FormatUint(made.Add(1), 10), user, database, catalog)}
+	c := &Catalogue{engine: engine, turns: make(chan struct{}, atOnce), role: newRole("weir_role_"+strconv.FormatUint(made.Add(1), 10), user, database, catalog)}
 	script, err := c.role.script()
 	if err != nil {
 		return nil, err
@@ -165,15 +166,6 @@ func (c *Catalogue) translate(sql string, arguments []any, described bool) (*tra
 	return t, nil
 }
 
-// Rows is an answer. Close it.
-type Rows struct {
-	schema  *arrow.Schema
-	reader  Reader
-	session Session
-	stop    context.CancelFunc
-	closed  bool
-}
-
 // Query answers a statement that Recognises; arguments are string, int64, float64, bool or nil, one for each parameter. Errors are *fault.Error with a *StateError in the chain where the
 // statement is at fault.
 func (c *Catalogue) Query(ctx context.Context, sql string, arguments ...any) (*Rows, error) {
@@ -203,15 +195,22 @@ func (c *Catalogue) Describe(ctx context.Context, sql string) (*arrow.Schema, []
 
 func (c *Catalogue) run(ctx context.Context, t *translated) (rows *Rows, err error) {
 	ctx, stop := context.WithTimeout(ctx, answerTime)
+	select {
+	case c.turns <- struct{}{}:
+	case <-ctx.Done():
+		stop()
+		return nil, late()
+	}
+	leave := func() { stop(); <-c.turns }
 	s, err := c.engine.Session(ctx)
 	if err != nil {
-		stop()
+		leave()
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			s.Release()
-			stop()
+			leave()
 		}
 	}()
 	if err := c.make(ctx, s); err != nil {
@@ -221,13 +220,17 @@ func (c *Catalogue) run(ctx context.Context, t *translated) (rows *Rows, err err
 	if err != nil {
 		return nil, engineFault(err)
 	}
-	return &Rows{schema: describe(reader.Schema(), t.columns), reader: reader, session: s, stop: stop}, nil
+	return newRows(ctx, describe(reader.Schema(), t.columns), reader, func() { s.Release(); leave() }), nil
+}
+
+func late() error {
+	return fault.New(fault.Unavailable, "the catalogue could not answer in its time", "ask again, or for less").WithCause(&StateError{SQLState: "57014"})
 }
 
 // engineFault gives an engine's error, whose text says nothing, a state.
 func engineFault(err error) error {
 	if fault.KindOf(err) == fault.Unavailable {
-		return fault.New(fault.Unavailable, "the catalogue could not answer in its time", "ask again, or for less").WithCause(&StateError{SQLState: "57014"})
+		return late()
 	}
 	return refuse("42601", "the catalogue cannot answer the statement: its names, types or values don't fit", "look at its names, types and casts")
 }
@@ -281,42 +284,4 @@ func natural(t arrow.DataType) uint32 {
 	default:
 	}
 	return 0
-}
-
-// Schema is the answer's schema; fields carry OIDKey.
-func (r *Rows) Schema() *arrow.Schema { return r.schema }
-
-// Batches are the answer's rows. A batch is valid until the next one; the columns are those of Schema.
-func (r *Rows) Batches() iter.Seq2[arrow.RecordBatch, error] {
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		rows := int64(0)
-		for r.reader.Next() {
-			b := r.reader.Batch()
-			if rows += b.NumRows(); rows > maxRows {
-				yield(nil, refuse("54000", "the answer of the catalogue has too many rows", "ask for less"))
-				return
-			}
-			// The protocol reads the types of the batch's own schema.
-			typed := array.NewRecordBatch(r.schema, b.Columns(), b.NumRows())
-			more := yield(typed, nil)
-			typed.Release()
-			if !more {
-				return
-			}
-		}
-		if err := r.reader.Err(); err != nil {
-			yield(nil, engineFault(err))
-		}
-	}
-}
-
-// Close ends the answer and gives its session back.
-func (r *Rows) Close() error {
-	if r.closed {
-		return nil
-	}
-	r.closed = true
-	defer r.stop()
-	defer r.session.Release()
-	return r.reader.Close()
 }

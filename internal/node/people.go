@@ -90,7 +90,7 @@ func (l *lazyEngine) get(ctx context.Context) (*engine.Engine, error) {
 			return l.engine, nil
 		}
 	}
-	e, err := engine.Start(ctx, engine.Config{MemoryBytes: 256 << 20, Threads: 1, Readers: 4, Log: l.log})
+	e, err := engine.Start(ctx, engine.Config{MemoryBytes: 256 << 20, Threads: 1, Readers: 8, Log: l.log})
 	if err != nil {
 		return nil, err
 	}
