@@ -24,13 +24,26 @@ var functions = template.FuncMap{
 		}
 		return whole(int64(n)) + " " + many
 	},
-	"words":      func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+	"words":      kindText,
 	"time":       func(t *time.Time) time.Time { return *t },
 	"isQuestion": func(kind string) bool { return slices.Contains(questionKinds, kind) },
 }
 
 // questionKinds are the kinds of entries of the record that have an end.
 var questionKinds = []string{"metric", "sql"}
+
+// kindText is what an entry of the record is about, in words.
+func kindText(kind string) string {
+	switch kind {
+	case "copy":
+		return "looked at copy safety"
+	case "record":
+		return "looked at the record"
+	case "catalogue":
+		return "looked up names"
+	}
+	return strings.ReplaceAll(kind, "_", " ")
+}
 
 // whole is a number with its thousands apart.
 func whole(n int64) string {
