@@ -27,6 +27,12 @@ type gated struct {
 func newGated(t *testing.T) *gated {
 	t.Helper()
 	url, _ := fleetDatabase(t, 40, 5)
+	return newGatedOver(t, url)
+}
+
+// newGatedOver follows the fleet in a database.
+func newGatedOver(t *testing.T, url string) *gated {
+	t.Helper()
 	dir := t.TempDir()
 	example, err := filepath.Abs(filepath.Join("..", "..", "examples", "fleet"))
 	if err != nil {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/weirproject/weir/internal/metric"
+)
+
+// The screenshot that the README shows. With WEIR_WRITE_DOCS=1 the test makes it anew, from a larger fleet; otherwise it looks whether the page still has the parts seen in it.
+var (
+	picture   = filepath.Join("..", "..", "docs", "images", "overview.png")
+	writeDocs = os.Getenv("WEIR_WRITE_DOCS") == "1"
+)
+
+const (
+	pictureWidth  = 1440
+	pictureMost   = 300_000 // bytes
+	pictureFleet  = 6_000   // accounts
+	fewestColours = 40      // of a page with letters and lines, whose edges are smoothed
+	leastPaper    = 0.6     // of the picture is of the colour that there is most of
+	mostPaper     = 0.98    // more is an empty page
+)
+
+// pageFleet is how many accounts the page's fleet has.
+func pageFleet() int {
+	if writeDocs {
+		return pictureFleet
+	}
+	return pageAccounts
+}
+
+func screenshot(t *testing.T, h *house) {
+	w := h.ada(t, false)
+	h.does(t, "verify")
+	w.opens("/")
+	if today := told[int](w, "document.querySelectorAll('.provisional-mark').length"); today < 4 {
+		t.Errorf("%d metrics have a number of today", today)
+	}
+	seen := w.text("main")
+	for _, m := range decoded[[]metric.Info](t, h.does(t, "metric", "list", "--json")) {
+		if !strings.Contains(seen, m.Label) {
+			t.Errorf("the overview does not show %s", m.Label)
+		}
+	}
+	for _, part := range []string{"Last whole day", "Against a week before", "Copy safety", "never left production", "following", "equal, "} {
+		if !strings.Contains(seen, part) {
+			t.Errorf("the overview does not show %q:\n%s", part, seen)
+		}
+	}
+	now := w.shot()
+	if writeDocs {
+		if err := os.WriteFile(picture, now, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inReadme, err := os.ReadFile(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, data := range map[string][]byte{"the overview": now, "the README's picture of it": inReadme} {
+		looksLikeAPage(t, what, data)
+	}
+}
+
+// shot is a picture of the whole page.
+func (w *tab) shot() []byte {
+	w.t.Helper()
+	data, err := chromedp.Run(w.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		w.t.Fatal(w.seen(err))
+	}
+	return data
+}
+
+// looksLikeAPage fails the test when a picture is not one of a page with letters and lines on much paper.
+func looksLikeAPage(t *testing.T, what string, data []byte) {
+	t.Helper()
+	p, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	size := p.Bounds()
+	if size.Dx() != pictureWidth || size.Dy() < 600 || size.Dy() > 1600 || len(data) > pictureMost {
+		t.Errorf("%s is %v and has %d bytes", what, size, len(data))
+	}
+	colours, paper := palette(p)
+	if len(colours) < fewestColours {
+		t.Errorf("%s has %d colours", what, len(colours))
+	}
+	all := float64(size.Dx() * size.Dy())
+	if of := float64(colours[paper]) / all; of < leastPaper || of > mostPaper {
+		t.Errorf("%s is to %.2f of one colour", what, of)
+	}
+}
+
+// palette counts a picture's colours, and says which there is most of.
+func palette(p image.Image) (count map[color.Color]int, most color.Color) {
+	count = map[color.Color]int{}
+	for y := p.Bounds().Min.Y; y < p.Bounds().Max.Y; y++ {
+		for x := p.Bounds().Min.X; x < p.Bounds().Max.X; x++ {
+			count[p.At(x, y)]++
+		}
+	}
+	for c, n := range count {
+		if n > count[most] {
+			most = c
+		}
+	}
+	return count, most
+}
