@@ -113,11 +113,12 @@ func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
 	}
 	a := &Answering{session: s.session, out: Outcome{Question: index, Verdict: Answered}, began: time.Now(), leave: leave, maxRows: r.MaxRows, parent: ctx}
 	a.ctx, a.cancel = context.WithTimeout(ctx, r.Timeout)
-	a.rows, err = s.session.gate.o.Store.Query(a.ctx, store.SQL, s.decision.SQL, args...)
+	rows, err := s.session.gate.o.Store.Query(a.ctx, store.SQL, s.decision.SQL, args...)
 	if err != nil {
 		a.err = runFault(timedOut(a.ctx, err))
 		return nil, errors.Join(a.err, a.Close())
 	}
+	a.rows = lease(a.ctx, rows)
 	return a, nil
 }
 
