@@ -48,7 +48,8 @@ func (s *Session) Prepare(ctx context.Context, sql string) (*Statement, error) {
 	if errors.As(err, &refusal) {
 		asked.Rule = string(refusal.Rule)
 	}
-	index, recordErr := s.record(ctx, "question", asked)
+	// Owed also when whoever asked is gone by now.
+	index, recordErr := s.record(context.WithoutCancel(ctx), "question", asked)
 	if recordErr != nil {
 		return nil, recordErr
 	}
