@@ -133,7 +133,8 @@ type job struct {
 	batches []arrow.RecordBatch
 	failed  Class // it could not be read
 
-	answered bool // by another frame than the last word
+	answered bool   // by another frame than the last word
+	after    func() // what is left to do when the answer is on its way; it cannot be broken off
 }
 
 // worker serves one session: one goroutine reads ahead, one works.
@@ -286,6 +287,9 @@ func (w *worker) work() {
 		if err == nil && !j.answered {
 			err = w.reply(j.seq, changed, class)
 		}
+		if j.after != nil {
+			j.after()
+		}
 		if err != nil {
 			_ = w.conn.Close() // the reader ends, and with it the work
 		}
@@ -375,10 +379,7 @@ func (w *worker) query(j *job) (rows int64, class Class, err error) {
 		if class := w.c.beginRead(); class != 0 {
 			return 0, class, nil
 		}
-		defer func() {
-			w.settled() // the transaction's end must not be broken off
-			w.c.endRead()
-		}()
+		j.after = w.c.endRead
 	default:
 		return 0, ClassInput, nil
 	}

@@ -231,30 +231,40 @@ func (c *connection) describe(sql string) (schema *arrow.Schema, parameters int,
 		return nil, 0, ClassPermission
 	}
 	arrowmapping.ConnectionGetArrowOptions(c.conn, &q.opts)
-	parameters = int(mapping.NParams(q.stmt)) //nolint:gosec // a statement has at most as many as it has bytes
-	var fields []arrow.Field
-	add := func(name string, t mapping.LogicalType) Class {
-		defer mapping.DestroyLogicalType(&t)
+	parameters = int(mapping.NParams(q.stmt))                           //nolint:gosec // a statement has at most as many as it has bytes
+	n := parameters + int(mapping.PreparedStatementColumnCount(q.stmt)) //nolint:gosec // as above
+	fields := make([]arrow.Field, n)
+	var at []int // the fields whose types are known, which are asked for together
+	var names []string
+	var types []mapping.LogicalType
+	defer func() {
+		for i := range types {
+			mapping.DestroyLogicalType(&types[i])
+		}
+	}()
+	for i := range n {
+		var t mapping.LogicalType
+		if i < parameters {
+			t = mapping.ParamLogicalType(q.stmt, mapping.IdxT(i+1))
+		} else {
+			c := mapping.IdxT(i - parameters)
+			fields[i].Name, t = mapping.PreparedStatementColumnName(q.stmt, c), mapping.PreparedStatementColumnLogicalType(q.stmt, c)
+		}
 		switch mapping.GetTypeId(t) {
 		case mapping.TypeInvalid, mapping.TypeAny, mapping.TypeSQLNull:
-			fields = append(fields, arrow.Field{Name: name, Type: arrow.Null, Nullable: true})
-			return 0
+			fields[i].Type, fields[i].Nullable = arrow.Null, true
+			mapping.DestroyLogicalType(&t)
+		default:
+			at, names, types = append(at, i), append(names, fields[i].Name), append(types, t)
 		}
-		one, ed := arrowmapping.NewArrowSchema(q.opts, []mapping.LogicalType{t}, []string{name})
+	}
+	if len(types) > 0 {
+		known, ed := arrowmapping.NewArrowSchema(q.opts, types, names)
 		if class := dataClass(ed); class != 0 {
-			return class
-		}
-		fields = append(fields, plainSchema(one).Field(0))
-		return 0
-	}
-	for i := range parameters {
-		if class := add("", mapping.ParamLogicalType(q.stmt, mapping.IdxT(i+1))); class != 0 {
 			return nil, 0, class
 		}
-	}
-	for i := range mapping.PreparedStatementColumnCount(q.stmt) {
-		if class := add(mapping.PreparedStatementColumnName(q.stmt, i), mapping.PreparedStatementColumnLogicalType(q.stmt, i)); class != 0 {
-			return nil, 0, class
+		for i, f := range plainSchema(known).Fields() {
+			fields[at[i]] = f
 		}
 	}
 	return arrow.NewSchema(fields, nil), parameters, 0
