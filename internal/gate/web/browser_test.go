@@ -10,7 +10,10 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ type lab struct {
 	door    *door
 	server  *web.Server
 	handler http.Handler
+	tokens  map[people.Role][]string
 }
 
 const password = "correct horse battery staple"
@@ -32,13 +36,84 @@ var local = people.Caller{Name: "test", Address: netip.MustParseAddr("192.0.2.1"
 
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{t: t, door: newDoor(t)}
+	h := theHousehold(t)
+	l := newEmptyLab(t, h.dir)
+	for role, tokens := range h.tokens {
+		l.tokens[role] = slices.Clone(tokens)
+	}
+	return l
+}
+
+// newEmptyLab is a page whose accounts are those of a folder; without one, there is nobody.
+func newEmptyLab(t testing.TB, from string) *lab {
+	t.Helper()
+	l := &lab{t: t, door: newDoor(t, from), tokens: map[people.Role][]string{}}
 	var err error
 	l.server, err = web.New(web.Options{Door: l.door, TLS: l.door.authority.TLSConfig(tls.NoClientCert), Source: "shop", Version: "1.2.3"})
 	check(t, err)
 	t.Cleanup(l.server.Close)
 	l.handler = l.server.Handler()
 	return l
+}
+
+// household is a folder with an administrator, an analyst and a viewer, each with some sessions. It is made once: a password costs as much as all else of a test.
+type household struct {
+	dir    string
+	tokens map[people.Role][]string
+	err    error
+}
+
+var (
+	householdOnce sync.Once
+	everybody     household
+)
+
+func theHousehold(t testing.TB) household {
+	t.Helper()
+	s := theSite(t)
+	householdOnce.Do(func() {
+		everybody = household{dir: filepath.Join(s.dir, "household"), tokens: map[people.Role][]string{}}
+		everybody.err = everybody.make(s)
+	})
+	check(t, everybody.err)
+	return everybody
+}
+
+func (h *household) make(s *site) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := os.Mkdir(h.dir, 0o700); err != nil {
+		return err
+	}
+	d := &door{site: s}
+	if err := d.open(h.dir); err != nil {
+		return err
+	}
+	for _, role := range []people.Role{people.Admin, people.Analyst, people.Viewer} {
+		name := people.Name(string(role) + "-1")
+		link, err := d.people.AdministratorLink(ctx, local)
+		if role != people.Admin {
+			if _, err = d.people.Add(ctx, local, people.Addition{Name: name, Role: role, Kind: people.Person}); err != nil {
+				return err
+			}
+			link, err = d.people.Invite(ctx, local, name)
+		}
+		if err != nil {
+			return err
+		}
+		p, err := d.people.Use(ctx, people.Caller{Name: string(name), Address: local.Address}, link.Token.Reveal(), password)
+		if err != nil {
+			return err
+		}
+		for range 6 {
+			token, _, err := d.people.BeginSession(ctx, p, local, people.PageSession)
+			if err != nil {
+				return err
+			}
+			h.tokens[role] = append(h.tokens[role], token.Reveal())
+		}
+	}
+	return d.people.Close()
 }
 
 // browser is somebody's browser: it keeps the cookie, and says where a request comes from as browsers do.
@@ -50,7 +125,7 @@ type browser struct {
 
 func (l *lab) browser() *browser { return &browser{t: l.t, handler: l.handler} }
 
-// as is the browser of a new account of the role, signed in. Where there is no administrator yet, the first of them comes in by the link.
+// as is a browser in which somebody of the role is signed in.
 func (l *lab) as(role people.Role) *browser {
 	l.t.Helper()
 	b := l.browser()
@@ -58,27 +133,15 @@ func (l *lab) as(role people.Role) *browser {
 	return b
 }
 
+// token is of a session that no one else in the test has.
 func (l *lab) token(role people.Role) string {
 	l.t.Helper()
-	ctx := l.t.Context()
-	name := people.Name(string(role) + "-1")
-	var link people.Link
-	var err error
-	if role == people.Admin && !l.door.people.HasAdministrator() {
-		link, err = l.door.people.AdministratorLink(ctx, local)
-	} else {
-		if _, missing := l.door.people.Account(name); missing != nil {
-			_, err = l.door.people.Add(ctx, local, people.Addition{Name: name, Role: role, Kind: people.Person})
-			check(l.t, err)
-		}
-		link, err = l.door.people.Invite(ctx, local, name)
+	if len(l.tokens[role]) == 0 {
+		l.t.Fatalf("there is no session of %s left", role)
 	}
-	check(l.t, err)
-	p, err := l.door.people.Use(ctx, people.Caller{Name: string(name), Address: local.Address}, link.Token.Reveal(), password)
-	check(l.t, err)
-	token, _, err := l.door.people.BeginSession(ctx, p, local, people.PageSession)
-	check(l.t, err)
-	return token.Reveal()
+	token := l.tokens[role][0]
+	l.tokens[role] = l.tokens[role][1:]
+	return token
 }
 
 // do sends a request as the browser would; a body is a form.
@@ -139,9 +202,6 @@ func TestPagesCanBeLookedAt(t *testing.T) {
 		address, life = "127.0.0.1:0", 50*time.Millisecond
 	}
 	l := newLab(t)
-	for _, role := range []people.Role{people.Admin, people.Analyst, people.Viewer} {
-		l.token(role)
-	}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	check(t, err)
 	t.Logf("https://%s: sign in as admin-1, analyst-1 or viewer-1 with the password %q", listener.Addr(), password)

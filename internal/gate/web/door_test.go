@@ -192,7 +192,7 @@ func TestWrongPasswordAndUnknownNameLookAlikeAndGuessingIsSlowed(t *testing.T) {
 }
 
 func TestLinkWorksOnceAndLookingUsesNothingUp(t *testing.T) {
-	l := newLab(t)
+	l := newEmptyLab(t, "")
 	link, err := l.door.people.AdministratorLink(t.Context(), local)
 	check(t, err)
 	path := "/link/" + link.Token.Reveal()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,20 +34,34 @@ type door struct {
 	fail error      // of the next call that could fail
 }
 
-func newDoor(t testing.TB) *door {
+// newDoor is a door with the registry in a folder of its own, which begins with the files of another folder.
+func newDoor(t testing.TB, from string) *door {
 	t.Helper()
 	d := &door{site: theSite(t), copied: exampleCopy}
 	dir := t.TempDir()
-	var err error
-	d.authority, err = people.OpenAuthority(people.AuthorityOptions{Dir: filepath.Join(dir, "tls")})
-	check(t, err)
+	if from != "" {
+		check(t, os.CopyFS(dir, os.DirFS(from)))
+		check(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error { // a copy is open to others
+			if err != nil || e.IsDir() {
+				return errors.Join(err, os.Chmod(path, 0o700))
+			}
+			return os.Chmod(path, 0o600)
+		}))
+	}
+	check(t, d.open(dir))
+	t.Cleanup(func() { check(t, d.people.Close()) })
+	return d
+}
+
+func (d *door) open(dir string) (err error) {
+	if d.authority, err = people.OpenAuthority(people.AuthorityOptions{Dir: filepath.Join(dir, "tls")}); err != nil {
+		return err
+	}
 	d.people, err = people.Open(people.Options{Dir: filepath.Join(dir, "people"), Authority: d.authority, Record: func(ctx context.Context, e people.Event) error {
 		_, err := d.site.ledger.Append(ctx, ledger.Entry{Type: "people", Principal: e.By, Body: e})
 		return err
 	}})
-	check(t, err)
-	t.Cleanup(func() { check(t, d.people.Close()) })
-	return d
+	return err
 }
 
 func (d *door) next() error {

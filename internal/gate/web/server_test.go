@@ -149,7 +149,7 @@ func TestServerNeedsADoorAndTLS(t *testing.T) {
 	if _, err := web.New(web.Options{}); err == nil {
 		t.Error("there is a server without a door")
 	}
-	s, err := web.New(web.Options{Door: newDoor(t)})
+	s, err := web.New(web.Options{Door: newDoor(t, "")})
 	check(t, err)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	check(t, err)
