@@ -325,6 +325,7 @@ func TestThePage(t *testing.T) {
 		{"whoever signs out leaves nothing behind", signsOut},
 		{"what a role may not do is refused, and whoever is sent out is out", refusals},
 		{"the screenshot of the README shows the page", screenshot},
+		{"every page can be read by everybody", forEverybody},
 		{"whoever guesses is slowed, and learns nothing", guesses},
 	} {
 		t.Run(story.name, func(t *testing.T) { story.tell(t, h) })
