@@ -247,7 +247,7 @@ func (c *connection) describe(sql string) (schema *arrow.Schema, parameters int,
 		if i < parameters {
 			t = mapping.ParamLogicalType(q.stmt, mapping.IdxT(i+1))
 		} else {
-			c := mapping.IdxT(i - parameters)
+			c := mapping.IdxT(i - parameters) //nolint:gosec // not negative here
 			fields[i].Name, t = mapping.PreparedStatementColumnName(q.stmt, c), mapping.PreparedStatementColumnLogicalType(q.stmt, c)
 		}
 		switch mapping.GetTypeId(t) {
