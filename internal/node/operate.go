@@ -202,7 +202,8 @@ func answerTable(ctx context.Context, s *gate.Session, sql string) (_ *Table, er
 		return nil, err
 	}
 	if len(st.Parameters()) > 0 {
-		return nil, fault.New(fault.Usage, "the statement has parameters, and here there is nobody to give them", "write the values into the statement")
+		err := fault.New(fault.Usage, "the statement has parameters, and here there is nobody to give them", "write the values into the statement")
+		return nil, s.Refuse(ctx, kindSQL, "parameter", err)
 	}
 	a, err := st.Run(ctx)
 	if err != nil {

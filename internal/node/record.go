@@ -19,6 +19,7 @@ import (
 const (
 	recordLimit = 50
 	recordMost  = 500
+	soon        = 256 // entries within which the end of something that ended at once stands
 )
 
 // The kinds of questions that end with an answer's entry.
@@ -70,7 +71,7 @@ func (n *Node) recordPage(ctx context.Context, q web.RecordQuery) (*web.RecordPa
 			out.Next = out.Entries[f.limit-1].Entry
 			break
 		}
-		if entry.Kind == kindMetric || entry.Kind == kindSQL { // of a lookup there is the question alone
+		if e.Type == questionEntry {
 			if err := n.addOutcome(ctx, &entry); err != nil {
 				return nil, err
 			}
@@ -154,9 +155,12 @@ func asReads(asked gate.Asked) []web.ReadColumn {
 	return readColumns(reads)
 }
 
-// addOutcome finds how a question ended. Its answer stands a few entries behind it; a question that weir's end cut off has none.
+// addOutcome finds how a question ended. Its answer stands a few entries behind it; a question that weir's end cut off has none. A lookup has one only where it was refused, at once.
 func (n *Node) addOutcome(ctx context.Context, e *web.RecordEntry) error {
 	answers := ledger.Filter{First: ledger.Index(e.Entry + 1), Types: []string{answerEntry}, Words: []string{fmt.Sprintf(`"question":%d,`, e.Entry)}}
+	if e.Kind != kindMetric && e.Kind != kindSQL {
+		answers.Before = answers.First + soon
+	}
 	for a, err := range n.ledger.Find(ctx, answers) {
 		if err != nil {
 			return err

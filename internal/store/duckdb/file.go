@@ -16,7 +16,7 @@ import (
 	"github.com/weirproject/weir/internal/store"
 )
 
-const readers = 8 // sessions of queries and pins for each file
+const readers = 24 // sessions of queries and pins for each file: those of six people who each ask as much at a time as a role may, so that one who lets answers lie holds up nobody
 
 // file is the file of one access and its engine, which is started when it is needed and not there.
 type file struct {
