@@ -101,10 +101,26 @@ func crashLosesNothing(t *testing.T, open Open) {
 		wantRows(t, scan(t, s, store.SQL, x), m.rows(0, 1, 4))
 		wantRows(t, scan(t, s, store.Metrics, x), m.rows(0, 2, 4))
 	}
+	recovered(t, s)
 	check(s)
 	must(t, s.Close())
 	check(opened(t, open, dir))
 	gone(t, c)
+}
+
+// recovered waits until reading works again: the last one may have been killed a moment ago, and what reads meanwhile is told so.
+func recovered(t testing.TB, s store.Store) {
+	t.Helper()
+	for deadline := time.Now().Add(within); ; {
+		p, err := s.Pin(t.Context())
+		if err == nil {
+			must(t, p.Close())
+			return
+		}
+		if fault.KindOf(err) != fault.Unavailable || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // gone checks that a closed store left no process.
