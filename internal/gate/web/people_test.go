@@ -115,7 +115,7 @@ func TestAdministratorWithoutNumbersIsToldWhoGrantsThem(t *testing.T) {
 	l := newLab(t)
 	admin := l.as(people.Admin)
 	text := admin.page(admin.get("/"), 200)
-	if !strings.Contains(text, "reads no numbers") || !strings.Contains(text, "Another administrator can give it to you") || !strings.Contains(text, "208 of 312 columns") {
+	if !strings.Contains(text, "reads no numbers") || !strings.Contains(text, "an account of the role viewer or analyst") || !strings.Contains(text, "208 of 312 columns") {
 		t.Error(text)
 	}
 }
