@@ -313,7 +313,7 @@ func TestBatchRepeatedAfterACrashIsSeenAsOne(t *testing.T) {
 	r.equal()
 	var last flow.Batch
 	repeats, batches := 0, 0
-	for e, err := range r.ledger.Read(t.Context(), 0) {
+	for e, err := range r.ledger.Find(t.Context(), ledger.Filter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

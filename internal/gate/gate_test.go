@@ -197,7 +197,7 @@ var viewer = gate.Principal{Name: "ann", Address: "local", Role: gate.Viewer}
 func entries[T any](t *testing.T, s *site, kind string) []T {
 	t.Helper()
 	var all []T
-	for e, err := range ledger.ReadDir(t.Context(), s.folder, 0) {
+	for e, err := range ledger.FindDir(t.Context(), s.folder, ledger.Filter{}) {
 		check(t, err)
 		if e.Type != kind {
 			continue

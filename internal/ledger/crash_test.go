@@ -58,7 +58,7 @@ func TestATornTailIsCutOffAndRecorded(t *testing.T) {
 		if again.Size() != wantSize {
 			t.Fatalf("cut at %d of %d: size %d, want %d", cut, len(whole), again.Size(), wantSize)
 		}
-		for e, err := range again.Read(t.Context(), 2) {
+		for e, err := range again.Find(t.Context(), Filter{First: 2}) {
 			body, _ := e.Body.(json.RawMessage)
 			var said recovery
 			if err != nil || json.Unmarshal(body, &said) != nil || (e.Type == TypeRecovered) != recovered || recovered && (said.CutBytes != int64(cut-start) || said.After != 2) {
@@ -293,7 +293,7 @@ func judgeAfterFault(t *testing.T, r room, l *Ledger, d *faultDisk, err error, b
 			_, err := l.Append(t.Context(), Entry{Type: "x"})
 			wantKind(t, err, fault.Unavailable, "the ledger cannot be written")
 		}
-		for _, err := range l.Read(t.Context(), 0) {
+		for _, err := range l.Find(t.Context(), Filter{}) {
 			wantKind(t, err, fault.Unavailable, "the ledger cannot be written")
 		}
 		_, err = l.InclusionProof(t.Context(), 0)
@@ -313,7 +313,7 @@ func judgeAfterFault(t *testing.T, r room, l *Ledger, d *faultDisk, err error, b
 		t.Fatalf("open anew: %v", err)
 	}
 	struck, n := false, int64(0)
-	for e, err := range again.Read(t.Context(), 0) {
+	for e, err := range again.Find(t.Context(), Filter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -204,12 +204,12 @@ func TestWhatIsFoundIsWhatAPlainReadFinds(t *testing.T) {
 	}
 }
 
-func TestReadBackBeginsWithTheNewest(t *testing.T) {
+func TestNewestFirstBeginsWithTheNewest(t *testing.T) {
 	l := mustOpen(t, newRoom(t).options())
 	appendN(t, l, 7)
 	for before, want := range map[Index]string{0: "[6 5 4 3 2 1 0]", 3: "[2 1 0]", 7: "[6 5 4 3 2 1 0]", 100: "[6 5 4 3 2 1 0]", 1: "[0]"} {
 		var got []Index
-		for e, err := range l.ReadBack(t.Context(), before, Word("question"), `"rows":3`) {
+		for e, err := range l.Find(t.Context(), Filter{Before: before, NewestFirst: true, Words: []string{Word("question"), `"rows":3`}}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +219,7 @@ func TestReadBackBeginsWithTheNewest(t *testing.T) {
 			t.Errorf("back from %d: %v, want %s", before, got, want)
 		}
 	}
-	for e, err := range l.Read(t.Context(), 0, "a < b & c", Word("nobody")) {
+	for e, err := range l.Find(t.Context(), Filter{Words: []string{"a < b & c", Word("nobody")}}) {
 		t.Errorf("found %+v, %v", e, err)
 	}
 }
@@ -373,7 +373,7 @@ func TestReadingThatEndsEarlyLeavesNothingRunning(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, stop := range []int{1, 100, 3500} {
 		n := 0
-		for _, err := range l.ReadBack(t.Context(), 0) {
+		for _, err := range l.Find(t.Context(), Filter{NewestFirst: true}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -127,7 +127,7 @@ func TestAppendedEntriesAreReadBackInOrder(t *testing.T) {
 	want := []string{`{}`, `{"n":1,"sql":"a < b & c > d"}`, `{"from":"0/1"}`, `{"spaced":[1,2]}`}
 	for from := range len(bodies) + 1 {
 		next := from
-		for e, err := range l.Read(t.Context(), Index(from)) {
+		for e, err := range l.Find(t.Context(), Filter{First: Index(from)}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestReadEndsWhenAskedTo(t *testing.T) {
 	l := mustOpen(t, newRoom(t).options())
 	appendN(t, l, 5)
 	n := 0
-	for _, err := range l.Read(t.Context(), 1) {
+	for _, err := range l.Find(t.Context(), Filter{First: 1}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestReadEndsWhenAskedTo(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range l.Read(ctx, 0) {
+	for _, err := range l.Find(ctx, Filter{}) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("read with a context that has ended: %v", err)
 		}
@@ -170,13 +170,13 @@ func TestReadEndsWhenAskedTo(t *testing.T) {
 
 func TestAFolderIsReadBesideItsWriter(t *testing.T) {
 	r := newRoom(t)
-	for _, err := range ReadDir(t.Context(), r.dir, 0) {
+	for _, err := range FindDir(t.Context(), r.dir, Filter{}) {
 		wantKind(t, err, fault.NotFound, "there is no ledger")
 	}
 	l := mustOpen(t, r.options())
 	appendN(t, l, 5)
 	next := Index(2)
-	for e, err := range ReadDir(t.Context(), r.dir, 2) {
+	for e, err := range FindDir(t.Context(), r.dir, Filter{First: 2}) {
 		if err != nil || e.Index != next || e.Principal != "ana" {
 			t.Fatalf("%+v, %v", e, err)
 		}
@@ -186,7 +186,7 @@ func TestAFolderIsReadBesideItsWriter(t *testing.T) {
 		t.Errorf("reading ended at %d", next)
 	}
 	mustWrite(t, filepath.Join(r.dir, checkpointFile), []byte("nothing signed\n"))
-	for _, err := range ReadDir(t.Context(), r.dir, 0) {
+	for _, err := range FindDir(t.Context(), r.dir, Filter{}) {
 		wantKind(t, err, fault.Found, "not signed by its key")
 	}
 }
@@ -241,7 +241,7 @@ func TestConcurrentAppendsGetEachTheirIndexAndShareCheckpoints(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for e, err := range l.Read(t.Context(), 0) {
+	for e, err := range l.Find(t.Context(), Filter{}) {
 		if err != nil || got[e.Index] != e.Principal {
 			t.Fatalf("entry %d is of %q, its writer was told %q (%v)", e.Index, e.Principal, got[e.Index], err)
 		}

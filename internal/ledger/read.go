@@ -44,17 +44,6 @@ func Word(s string) string {
 	return string(quoted)
 }
 
-// Read gives the entries from an index on, in order, up to those that were durable when it began, without those whose line does not hold every one of words (see Filter). It stops
-// at the first error. It does not judge what it reads: Verify does.
-func (l *Ledger) Read(ctx context.Context, from Index, words ...string) iter.Seq2[Entry, error] {
-	return l.Find(ctx, Filter{First: from, Words: words})
-}
-
-// ReadBack gives the entries before an index like Read, but newest first; before 0 means from the newest one that was durable when it began.
-func (l *Ledger) ReadBack(ctx context.Context, before Index, words ...string) iter.Seq2[Entry, error] {
-	return l.Find(ctx, Filter{Before: before, NewestFirst: true, Words: words})
-}
-
 // Find gives the entries that pass the filter, of those that were durable when it began. It stops at the first error. It does not judge what it reads: Verify does. While somebody
 // takes the entries it may read ahead, in goroutines that end with the iteration.
 func (l *Ledger) Find(ctx context.Context, f Filter) iter.Seq2[Entry, error] {
@@ -70,13 +59,8 @@ func (l *Ledger) Find(ctx context.Context, f Filter) iter.Seq2[Entry, error] {
 	}
 }
 
-// ReadDir gives the entries of the ledger in a folder like Read, beside whoever is writing it and without the right to write: up to the checkpoint that was
+// FindDir gives the entries of the ledger in a folder that pass the filter, like Find, beside whoever is writing it and without the right to write: up to the checkpoint that was
 // published when it began.
-func ReadDir(ctx context.Context, dir string, from Index, words ...string) iter.Seq2[Entry, error] {
-	return FindDir(ctx, dir, Filter{First: from, Words: words})
-}
-
-// FindDir gives the entries of the ledger in a folder that pass the filter, like Find and like ReadDir.
 func FindDir(ctx context.Context, dir string, f Filter) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		size, err := publishedSize(dir)

@@ -215,7 +215,7 @@ func TestAMirrorBegunLateIsRecorded(t *testing.T) {
 	appendN(t, l, 2)
 	mustClose(t, l)
 	l = mustOpen(t, r.mirrored())
-	for e, err := range l.Read(t.Context(), 2) {
+	for e, err := range l.Find(t.Context(), Filter{First: 2}) {
 		if err != nil || e.Type != TypeMirror {
 			t.Errorf("%+v, %v", e, err)
 		}

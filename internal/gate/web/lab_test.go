@@ -214,7 +214,7 @@ func (v *visitor) Record(ctx context.Context, q web.RecordQuery) (*web.RecordPag
 	}
 	outcomes := map[ledger.Index]gate.Outcome{}
 	page := &web.RecordPage{}
-	for e, err := range v.door.site.ledger.ReadBack(ctx, ledger.Index(0)) {
+	for e, err := range v.door.site.ledger.Find(ctx, ledger.Filter{NewestFirst: true}) {
 		if err != nil {
 			return nil, err
 		}
