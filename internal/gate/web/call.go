@@ -119,8 +119,13 @@ func (c *call) recovered() {
 	if err, ok := what.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(what)
 	}
+	c.fail(c.panicked())
+}
+
+// panicked logs where it was, and returns what may be said of it. It is called while what panicked is still on the stack.
+func (c *call) panicked() *fault.Error {
 	c.s.o.Log.ErrorContext(c.r.Context(), "a page went wrong", "route", c.r.Pattern, "stack", string(debug.Stack()))
-	c.fail(fault.New(fault.Internal, "something inside weir went wrong", "try again; weir's log says where it was"))
+	return fault.New(fault.Internal, "something inside weir went wrong", "try again; weir's log says where it was")
 }
 
 // cookieName names the session's cookie. The prefix makes browsers insist on Secure, on this host alone and on all of its paths.

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/gate/web"
+	"github.com/weirproject/weir/internal/metric"
 	"github.com/weirproject/weir/internal/people"
 )
 
@@ -300,6 +302,28 @@ func TestMistakeOfOursIsAnsweredAndLoggedWithoutWhatItSaw(t *testing.T) {
 	b.get("/link/hunter2")
 	b.get("/metrics/hunter2?by=hunter2")
 	if text := logged.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, "/copy") {
+		t.Errorf("logged: %s", text)
+	}
+}
+
+func TestMistakeOfOursInOneMetricLeavesTheOthersOnTheOverview(t *testing.T) {
+	l := newLab(t)
+	var logged bytes.Buffer
+	s, err := web.New(web.Options{Door: l.door, Log: slog.New(slog.NewTextHandler(&logged, nil))})
+	check(t, err)
+	t.Cleanup(s.Close)
+	b := l.as(people.Viewer)
+	b.handler = s.Handler()
+	l.door.asked = func(_ context.Context, q metric.Question) {
+		if q.Metric == "attempts" {
+			panic("hunter2")
+		}
+	}
+	text := b.page(b.get("/"), http.StatusOK)
+	if strings.Contains(text, "hunter2") || strings.Count(text, "Something inside weir went wrong.") != 1 || strings.Count(text, "chart-spark") < 3 || !strings.Contains(text, ">Connection attempts</a>") {
+		t.Error(text)
+	}
+	if text := logged.String(); strings.Contains(text, "hunter2") || !strings.Contains(text, `route="GET /{$}"`) || !strings.Contains(text, "(*call).tile") {
 		t.Errorf("logged: %s", text)
 	}
 }

@@ -29,6 +29,7 @@ type door struct {
 	people    *people.Registry
 	authority *people.Authority
 	copied    func() *web.Copy
+	asked     func(ctx context.Context, q metric.Question) // by Ask, before it answers; nil: nothing
 
 	mu   sync.Mutex // guards what follows
 	fail error      // of the next call that could fail
@@ -150,6 +151,9 @@ func (v *visitor) Metrics() []metric.Info {
 func (v *visitor) Ask(ctx context.Context, q metric.Question) (*metric.Answer, error) {
 	if err := v.door.next(); err != nil {
 		return nil, err
+	}
+	if v.door.asked != nil {
+		v.door.asked(ctx, q)
 	}
 	a, err := v.gate().Ask(ctx, gate.Question{Metric: &q})
 	if err != nil {

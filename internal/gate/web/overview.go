@@ -70,6 +70,11 @@ func (c *call) tiles(all []metric.Info) []tile {
 		room <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-room }()
+			defer func() { // recovered is on another goroutine's stack: what goes wrong on this one would end the process
+				if recover() != nil {
+					out[i] = tile{Info: info, Fault: c.panicked()}
+				}
+			}()
 			out[i] = c.tile(info)
 		})
 	}
