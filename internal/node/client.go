@@ -111,7 +111,7 @@ func (l *local) Verify(ctx context.Context, progress func(string, int64)) (*flow
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	report, err := l.verify(ctx, progress)
+	report, err := l.verify(ctx, ourUser(), progress)
 	if err != nil && context.Cause(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -234,12 +234,13 @@ type verifyLine struct {
 func (c *control) verify(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	enc := json.NewEncoder(w)
-	if _, err := c.caller(r); err != nil {
+	by, err := c.caller(r)
+	if err != nil {
 		_ = enc.Encode(verifyLine{Error: toWire(err)})
 		return
 	}
 	var last time.Time
-	report, err := c.node.verify(r.Context(), func(table string, rows int64) {
+	report, err := c.node.verify(r.Context(), by.Name, func(table string, rows int64) {
 		if time.Since(last) < 200*time.Millisecond {
 			return
 		}
@@ -262,7 +263,7 @@ type Verified struct {
 	Rows     int64  `json:"rows"`
 }
 
-func (n *Node) verify(ctx context.Context, progress func(string, int64)) (*flow.Report, error) {
+func (n *Node) verify(ctx context.Context, by string, progress func(string, int64)) (*flow.Report, error) {
 	f := n.currentFlow()
 	if f == nil {
 		return nil, fault.New(fault.Unavailable, "weir is not following the source yet", "wait a moment and look at weir status")
@@ -275,7 +276,7 @@ func (n *Node) verify(ctx context.Context, progress func(string, int64)) (*flow.
 	for _, t := range report.Tables {
 		v.Rows += t.StoreRows
 	}
-	return report, n.recordVerification(ctx, v)
+	return report, n.recordVerification(ctx, by, v)
 }
 
 // shortSocketPath gives a path to the same place that is short enough for a socket's address, for as long as release is not called.

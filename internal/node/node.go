@@ -178,9 +178,9 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer control.close()
+	closeGate := func() {}
 	if !o.Once {
-		closeGate, err := n.openGate(ctx, o.Link)
-		if err != nil {
+		if closeGate, err = n.openGate(ctx, o.Link); err != nil {
 			return err
 		}
 		defer closeGate()
@@ -195,6 +195,7 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 	if err := run(ctx); err != nil {
 		return err
 	}
+	closeGate() // nobody asks any more when the record says that weir stopped
 	_, err = n.ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: "stop", Principal: ourUser(), Body: nil})
 	return err
 }
@@ -202,11 +203,11 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 // openGate opens the ways in that the configuration names, until closeGate.
 func (n *Node) openGate(ctx context.Context, showLink func(url string)) (closeGate func(), err error) {
 	var closers []func()
-	closeGate = func() {
+	closeGate = sync.OnceFunc(func() {
 		for _, c := range slices.Backward(closers) {
 			c()
 		}
-	}
+	})
 	defer func() {
 		if err != nil {
 			closeGate()

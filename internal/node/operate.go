@@ -173,6 +173,9 @@ func explain(ctx context.Context, s *gate.Session, sql string) (*Explained, erro
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.Lookup(ctx, "explain"); err != nil { // a refusal is recorded as one of the statement
+		return nil, err
+	}
 	e := &Explained{Allowed: true, SQL: st.Decision().SQL, Reads: st.Decision().Reads}
 	for _, f := range st.Schema().Fields() {
 		e.Columns = append(e.Columns, f.Name)

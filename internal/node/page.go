@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -104,7 +106,23 @@ func (r *reader) Ask(ctx context.Context, q metric.Question) (*metric.Answer, er
 	if err != nil {
 		return nil, err
 	}
-	return a.Metric, nil
+	return a.Metric, r.stillHere()
+}
+
+// stillHere refuses whoever was let go while the answer was made: the account is gone, or the session was ended.
+func (r *reader) stillHere() error {
+	if _, err := r.node.people.Standing(r.principal, r.by()); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(r.node.people.Sessions(r.principal.Name), func(s people.Session) bool { return s.ID == r.session.ID }) {
+		return fault.New(fault.Refused, "your session was ended", "sign in again")
+	}
+	return nil
+}
+
+// refuse records that something was refused by the role, and returns why.
+func (r *reader) refuse(ctx context.Context, kind string, why *fault.Error) error {
+	return r.asking.Refuse(ctx, kind, "role", why)
 }
 
 func (r *reader) Query(ctx context.Context, sql string) (*web.Table, error) {
@@ -112,7 +130,7 @@ func (r *reader) Query(ctx context.Context, sql string) (*web.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &web.Table{Columns: t.Columns, Types: t.Types, Rows: t.Rows}, nil
+	return &web.Table{Columns: t.Columns, Types: t.Types, Rows: t.Rows}, r.stillHere()
 }
 
 func (r *reader) Explain(ctx context.Context, sql string) (*web.Explanation, error) {
@@ -179,7 +197,7 @@ func (r *reader) ChangePassword(ctx context.Context, old, chosen string) error {
 
 func (r *reader) RenewSQL(ctx context.Context) (*web.Login, error) {
 	if !r.asking.Rights().SQL {
-		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask an administrator for the role analyst")
+		return nil, r.refuse(ctx, "account", fault.New(fault.Refused, "your role may not ask SQL", "an administrator makes an account of the role analyst"))
 	}
 	c, err := r.node.people.RenewSQL(ctx, r.by(), r.principal.Name, 0)
 	if err != nil {
@@ -209,15 +227,18 @@ func (r *reader) EndOtherSessions(ctx context.Context) error {
 }
 
 // administers refuses whoever may not administer people.
-func (r *reader) administers() error {
+func (r *reader) administers(ctx context.Context) error {
 	if !r.asking.Rights().People {
-		return fault.New(fault.Refused, "your role may not administer people", "ask an administrator")
+		return r.refuse(ctx, peopleEntry, fault.New(fault.Refused, "your role may not administer people", "ask an administrator"))
 	}
 	return nil
 }
 
-func (r *reader) Accounts(context.Context) ([]web.Account, error) {
-	if err := r.administers(); err != nil {
+func (r *reader) Accounts(ctx context.Context) ([]web.Account, error) {
+	if err := r.administers(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := r.asking.Lookup(ctx, peopleEntry); err != nil {
 		return nil, err
 	}
 	out := []web.Account{}
@@ -228,7 +249,7 @@ func (r *reader) Accounts(context.Context) ([]web.Account, error) {
 }
 
 func (r *reader) AddAccount(ctx context.Context, a web.NewAccount) (*web.Opened, error) {
-	if err := r.administers(); err != nil {
+	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
 	q, err := UserRequest{Name: a.Name, Role: a.Role, Service: a.Service, Networks: a.Networks}.addition()
@@ -250,22 +271,26 @@ func (r *reader) AddAccount(ctx context.Context, a web.NewAccount) (*web.Opened,
 		}
 		return o, nil
 	}
-	return r.Invite(ctx, added.Account.Name)
+	opened, err := r.Invite(ctx, added.Account.Name)
+	if err != nil { // an account that nobody was told how to open is in the way of the next try
+		return nil, errors.Join(err, r.node.people.Remove(context.WithoutCancel(ctx), r.by(), added.Account.Name))
+	}
+	return opened, nil
 }
 
 func (r *reader) Invite(ctx context.Context, name people.Name) (*web.Opened, error) {
-	if err := r.administers(); err != nil {
+	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
-	l, err := r.node.people.Invite(ctx, r.by(), name)
+	i, err := r.node.Invite(ctx, r.by(), string(name))
 	if err != nil {
 		return nil, err
 	}
-	return &web.Opened{User: name, Link: r.node.linkURL(l), LinkExpires: l.Expires}, nil
+	return &web.Opened{User: name, Link: i.Link, LinkExpires: i.Expires}, nil
 }
 
 func (r *reader) RenewService(ctx context.Context, name people.Name) (*web.Opened, error) {
-	if err := r.administers(); err != nil {
+	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
 	l, err := r.node.RenewPassword(ctx, r.by(), string(name))
@@ -276,7 +301,7 @@ func (r *reader) RenewService(ctx context.Context, name people.Name) (*web.Opene
 }
 
 func (r *reader) IssueCertificate(ctx context.Context, name people.Name) (*web.Opened, error) {
-	if err := r.administers(); err != nil {
+	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
 	c, err := r.node.IssueCertificate(ctx, r.by(), string(name))
@@ -287,23 +312,23 @@ func (r *reader) IssueCertificate(ctx context.Context, name people.Name) (*web.O
 }
 
 func (r *reader) RevokeCertificate(ctx context.Context, name people.Name, serial string) error {
-	return r.administer(func() error { return r.node.people.RevokeCertificate(ctx, r.by(), name, serial) })
+	return r.administer(ctx, func() error { return r.node.people.RevokeCertificate(ctx, r.by(), name, serial) })
 }
 
 func (r *reader) EndSessionsOf(ctx context.Context, name people.Name) error {
-	return r.administer(func() error { return r.node.people.EndSessions(ctx, r.by(), name) })
+	return r.administer(ctx, func() error { return r.node.people.EndSessions(ctx, r.by(), name) })
 }
 
 func (r *reader) EndSQLOf(ctx context.Context, name people.Name) error {
-	return r.administer(func() error { return r.node.people.EndSQL(ctx, r.by(), name) })
+	return r.administer(ctx, func() error { return r.node.people.EndSQL(ctx, r.by(), name) })
 }
 
 func (r *reader) RemoveAccount(ctx context.Context, name people.Name) error {
-	return r.administer(func() error { return r.node.people.Remove(ctx, r.by(), name) })
+	return r.administer(ctx, func() error { return r.node.people.Remove(ctx, r.by(), name) })
 }
 
-func (r *reader) administer(do func() error) error {
-	if err := r.administers(); err != nil {
+func (r *reader) administer(ctx context.Context, do func() error) error {
+	if err := r.administers(ctx); err != nil {
 		return err
 	}
 	return do()

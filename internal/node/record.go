@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 const (
 	recordLimit = 50
 	recordMost  = 500
-	soon        = 256 // entries within which the end of something that ended at once stands
+	soon        = 256     // entries within which the end of something that ended at once stands
+	late        = 600_000 // and of anything: two entries for each of a thousand questions a second, for as long as the longest may take
 )
 
 // The kinds of questions that end with an answer's entry.
@@ -37,24 +39,43 @@ const (
 
 // Record implements web.Visitor. Whoever does not administer people sees what they asked themselves, and what happened to their own account.
 func (r *reader) Record(ctx context.Context, q web.RecordQuery) (*web.RecordPage, error) {
-	if !r.asking.Rights().People {
-		if q.Person != "" && q.Person != string(r.principal.Name) {
-			return nil, fault.New(fault.Refused, "your role may see its own record only", "ask an administrator")
-		}
-		q.Person = string(r.principal.Name)
+	own := !r.asking.Rights().People
+	if own && q.Person != "" && q.Person != string(r.principal.Name) {
+		return nil, r.refuse(ctx, "record", fault.New(fault.Refused, "your role may see its own record only", "ask an administrator"))
 	}
-	if err := r.asking.RecordLookup(ctx, "record"); err != nil {
+	failed, err := r.asking.Lookup(ctx, "record")
+	if err != nil {
 		return nil, err
 	}
-	return r.node.recordPage(ctx, q)
+	page, err := r.recordPage(ctx, q, own)
+	if err != nil {
+		return nil, failed("record", err)
+	}
+	return page, nil
 }
 
-// recordPage gathers a page of the record, newest first.
-func (n *Node) recordPage(ctx context.Context, q web.RecordQuery) (*web.RecordPage, error) {
+func (r *reader) recordPage(ctx context.Context, q web.RecordQuery, own bool) (*web.RecordPage, error) {
 	f, err := newRecordFilter(q)
 	if err != nil {
 		return nil, err
 	}
+	if own {
+		// A name is not an account: somebody else had it before, or the user of the operating system who runs weir has it.
+		a, err := r.node.people.Account(r.principal.Name)
+		if err != nil {
+			return nil, err
+		}
+		f.person, f.own = string(r.principal.Name), true
+		f.Words = append(f.Words, ledger.Word(f.person))
+		if f.From.Before(a.Created) {
+			f.From = a.Created
+		}
+	}
+	return r.node.recordPage(ctx, f)
+}
+
+// recordPage gathers a page of the record, newest first.
+func (n *Node) recordPage(ctx context.Context, f *recordFilter) (*web.RecordPage, error) {
 	out := &web.RecordPage{Entries: []web.RecordEntry{}}
 	for e, err := range n.ledger.Find(ctx, f.Filter) {
 		if err != nil {
@@ -85,6 +106,7 @@ func (n *Node) recordPage(ctx context.Context, q web.RecordQuery) (*web.RecordPa
 type recordFilter struct {
 	ledger.Filter
 	person        string // who asked, or whom it is about
+	own           bool   // the person is an account, and whoever came in otherwise under that name is somebody else
 	table, column string
 	limit         int
 }
@@ -130,7 +152,7 @@ func (f *recordFilter) entry(e ledger.Entry) (out web.RecordEntry, ok bool, err 
 			return out, false, unreadable(err)
 		}
 		out.Address, out.Kind, out.Account, out.Detail = event.Address, string(event.Kind), string(event.Account), eventDetail(event)
-		return out, f.person == "" || e.Principal == f.person || out.Account == f.person, nil
+		return out, f.person == "" || out.Account == f.person || e.Principal == f.person && !f.foreign(out), nil
 	}
 	var asked gate.Asked
 	if err := json.Unmarshal(raw, &asked); err != nil {
@@ -139,8 +161,11 @@ func (f *recordFilter) entry(e ledger.Entry) (out web.RecordEntry, ok bool, err 
 	out.Address, out.Kind, out.Metric, out.By, out.Grain, out.From, out.To = asked.Address, asked.Kind, asked.Metric, asked.By, asked.Grain, asked.From, asked.To
 	out.Statement, out.Rule, out.Reads = asked.Shape, asked.Rule, asReads(asked)
 	read := f.table == "" || slices.Contains(out.Reads, web.ReadColumn{Table: f.table, Column: f.column})
-	return out, read && (f.person == "" || e.Principal == f.person), nil
+	return out, read && (f.person == "" || e.Principal == f.person) && !f.foreign(out), nil
 }
+
+// foreign tells whether an entry is of the operating system's user and the record of an account is asked for.
+func (f *recordFilter) foreign(e web.RecordEntry) bool { return f.own && e.Address == "local" }
 
 func unreadable(err error) error {
 	return fault.New(fault.Invalid, "an entry of the ledger cannot be read", "run weir ledger verify").WithCause(err)
@@ -158,6 +183,7 @@ func asReads(asked gate.Asked) []web.ReadColumn {
 // addOutcome finds how a question ended. Its answer stands a few entries behind it; a question that weir's end cut off has none. A lookup has one only where it was refused, at once.
 func (n *Node) addOutcome(ctx context.Context, e *web.RecordEntry) error {
 	answers := ledger.Filter{First: ledger.Index(e.Entry + 1), Types: []string{answerEntry}, Words: []string{fmt.Sprintf(`"question":%d,`, e.Entry)}}
+	answers.Before = answers.First + late
 	if e.Kind != kindMetric && e.Kind != kindSQL {
 		answers.Before = answers.First + soon
 	}
@@ -172,6 +198,9 @@ func (n *Node) addOutcome(ctx context.Context, e *web.RecordEntry) error {
 		}
 		if int64(o.Question) == e.Entry {
 			e.Verdict, e.Rows, e.Bytes, e.Seconds = string(o.Verdict), o.Rows, o.Bytes, o.Seconds
+			if o.Verdict != gate.Answered {
+				e.Rule = cmp.Or(e.Rule, o.Reason)
+			}
 			return nil
 		}
 	}

@@ -47,7 +47,8 @@ func (n *Node) review(ctx context.Context) (*policy.Report, time.Time) {
 	}
 	n.safety.mu.Unlock()
 	if stale {
-		ctx, cancel := context.WithTimeout(ctx, reviewPatience)
+		// Whoever asked may leave; the others want to know as well.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reviewPatience)
 		defer cancel()
 		if schema, err := n.lookAtSource(ctx); err == nil {
 			n.reviewed(schema)
@@ -69,28 +70,37 @@ func (n *Node) lookAtSource(ctx context.Context) (*source.Schema, error) {
 	return src.Schema(ctx)
 }
 
-// recordVerification records a verification, and remembers it as the last one.
-func (n *Node) recordVerification(ctx context.Context, v Verified) error {
-	by := ourUser()
-	index, err := n.ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: verificationEntry, Principal: by, Body: v})
+// recordVerification records a verification that somebody asked for, and remembers it as the last one.
+func (n *Node) recordVerification(ctx context.Context, by string, v Verified) error {
+	at := time.Now().UTC()
+	index, err := n.ledger.Append(ctx, ledger.Entry{Time: at, Type: verificationEntry, Principal: by, Body: v})
 	if err != nil {
 		return err
 	}
+	n.verified(&web.Verification{At: at, By: by, Equal: v.Equal, Tables: v.Tables, Rows: v.Rows, Entry: int64(index)})
+	return nil
+}
+
+// verified remembers a verification when it is newer than the one that is known; nil says that the record holds none.
+func (n *Node) verified(v *web.Verification) *web.Verification {
 	n.safety.mu.Lock()
 	defer n.safety.mu.Unlock()
 	n.safety.sought = true
-	n.safety.verified = &web.Verification{At: time.Now().UTC(), By: by, Equal: v.Equal, Tables: v.Tables, Rows: v.Rows, Entry: int64(index)}
-	return nil
+	if known := n.safety.verified; v != nil && (known == nil || known.Entry < v.Entry) {
+		n.safety.verified = v
+	}
+	return n.safety.verified
 }
 
 const verificationEntry = "verification"
 
-// lastVerification is the newest verification in the record; nil when there is none.
+// lastVerification is the newest verification in the record; nil when there is none. The record is searched once.
 func (n *Node) lastVerification(ctx context.Context) (*web.Verification, error) {
 	n.safety.mu.Lock()
-	defer n.safety.mu.Unlock()
-	if n.safety.sought {
-		return n.safety.verified, nil
+	sought, last := n.safety.sought, n.safety.verified
+	n.safety.mu.Unlock()
+	if sought {
+		return last, nil
 	}
 	for e, err := range n.ledger.Find(ctx, ledger.Filter{NewestFirst: true, Types: []string{verificationEntry}}) {
 		if err != nil {
@@ -99,21 +109,25 @@ func (n *Node) lastVerification(ctx context.Context) (*web.Verification, error) 
 		var v Verified
 		raw, _ := e.Body.(json.RawMessage)
 		if err := json.Unmarshal(raw, &v); err != nil {
-			return nil, fault.New(fault.Invalid, "an entry of the ledger cannot be read", "run weir ledger verify").WithCause(err)
+			return nil, unreadable(err)
 		}
-		n.safety.verified = &web.Verification{At: e.Time, By: e.Principal, Equal: v.Equal, Tables: v.Tables, Rows: v.Rows, Entry: int64(e.Index)}
+		last = &web.Verification{At: e.Time, By: e.Principal, Equal: v.Equal, Tables: v.Tables, Rows: v.Rows, Entry: int64(e.Index)}
 		break
 	}
-	n.safety.sought = true
-	return n.safety.verified, nil
+	return n.verified(last), nil
 }
 
 // Copy implements web.Visitor: the protection of the copy is shown to everybody who is signed in, because it holds names of columns and never a value.
 func (r *reader) Copy(ctx context.Context) (*web.Copy, error) {
-	if err := r.asking.RecordLookup(ctx, "copy"); err != nil {
+	failed, err := r.asking.Lookup(ctx, "copy")
+	if err != nil {
 		return nil, err
 	}
-	return r.node.copySafety(ctx)
+	c, err := r.node.copySafety(ctx)
+	if err != nil {
+		return nil, failed("copy", err)
+	}
+	return c, nil
 }
 
 func (n *Node) copySafety(ctx context.Context) (*web.Copy, error) {
