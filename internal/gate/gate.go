@@ -49,6 +49,15 @@ var rights = map[Role]Rights{
 	Admin:   {People: true},
 }
 
+// LongestTimeout is how long a question may take at most, whoever asks. A store's own limit must be longer.
+func LongestTimeout() time.Duration {
+	var longest time.Duration
+	for _, r := range rights {
+		longest = max(longest, r.Timeout)
+	}
+	return longest
+}
+
 // Rights returns what the role may do.
 func (r Role) Rights() Rights { return rights[r] }
 

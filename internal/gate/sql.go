@@ -119,7 +119,7 @@ func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
 		a.err = runFault(timedOut(a.ctx, err))
 		return nil, errors.Join(a.err, a.Close())
 	}
-	a.rows = lease(a.ctx, rows)
+	a.rows = rows
 	return a, nil
 }
 

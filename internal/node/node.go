@@ -26,8 +26,12 @@ import (
 	"github.com/weirproject/weir/internal/treatment"
 )
 
-// questionTimeout is how long one question may take.
-const questionTimeout = 60 * time.Second
+const (
+	// questionTimeout is how long one metric's question may take.
+	questionTimeout = 60 * time.Second
+	// storeMargin is how much longer than the gate's the store's own limit is: it is there for what the gate does not end.
+	storeMargin = 30 * time.Second
+)
 
 // Node is one weir on one state folder.
 type Node struct {
@@ -95,7 +99,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error)
 }
 
 func (c *Config) limits() store.Limits {
-	l := store.Limits{MemoryBytes: c.Engine.MemoryMB << 20, Threads: c.Engine.Threads, Timeout: questionTimeout}
+	l := store.Limits{MemoryBytes: c.Engine.MemoryMB << 20, Threads: c.Engine.Threads, Timeout: gate.LongestTimeout() + storeMargin}
 	if l.MemoryBytes == 0 {
 		l.MemoryBytes = max(machineMemory()/4, 512<<20)
 	}

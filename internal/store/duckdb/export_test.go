@@ -29,3 +29,6 @@ func (s *Store) Tamper(ctx context.Context, a store.Access, sql string) error {
 	defer w.close()
 	return w.exec(ctx, sql)
 }
+
+// Readers is how many questions a file answers at a time.
+const Readers = readers

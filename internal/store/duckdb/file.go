@@ -137,8 +137,8 @@ func (f *file) running(ctx context.Context) (*engine.Engine, error) {
 	return e, nil
 }
 
-// exclusive takes the file from everybody, runs work with its engine closed, and gives it back. Users are waited for as long as a query may take; who
-// stays longer loses the engine.
+// exclusive takes the file from everybody, runs work with its engine closed, and gives it back. Users are waited for as long as a query may
+// take, and no longer than a minute; who stays longer loses the engine.
 func (f *file) exclusive(ctx context.Context, work func(context.Context) error) error {
 	f.mu.Lock()
 	if f.busy != nil || f.closed {

@@ -4,44 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"sync/atomic"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
-	"github.com/weirproject/weir/internal/engine"
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/store"
 )
 
 const beginRead = "BEGIN TRANSACTION READ ONLY"
-
-// rows is the answer of a statement; done frees what it ran on.
-type rows struct {
-	r    *engine.Rows
-	done func() error
-}
-
-func (r *rows) Schema() *arrow.Schema { return r.r.Schema() }
-
-func (r *rows) Batches() iter.Seq2[arrow.RecordBatch, error] {
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		for r.r.Next() {
-			if !yield(r.r.Batch(), nil) {
-				return
-			}
-		}
-		if err := r.r.Err(); err != nil {
-			yield(nil, fmt.Errorf("query store: %w", err))
-		}
-	}
-}
-
-func (r *rows) Close() error {
-	err := r.r.Close()
-	return errors.Join(err, r.done())
-}
 
 // openReader returns a reading session of the access's file, for the statement one that has it prepared, if it may; an empty statement is for any.
 func (s *Store) openReader(ctx context.Context, a store.Access, sql string) (*session, error) {
@@ -78,7 +48,7 @@ func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...a
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("query store: %w", err), done())
 	}
-	return &rows{r, done}, nil
+	return newRows(r, done).lease(ctx), nil
 }
 
 // Version implements store.Store. Only Prepare changes tables; an access that has no file yet has the version 0.
@@ -191,9 +161,9 @@ func (p *pinned) run(ctx context.Context, a store.Access, after func(), sql stri
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("query view: %w", err), done())
 	}
-	out := &rows{r, done}
+	out := newRows(r, done)
 	f.open.Store(out)
-	return out, nil
+	return out.lease(ctx), nil
 }
 
 // Close ends the view; rows of it that are still open end with it.

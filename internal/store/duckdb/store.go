@@ -19,6 +19,9 @@ import (
 // DefaultTimeout bounds a Query when the limits don't.
 const DefaultTimeout = time.Minute
 
+// exclusivePatience is how long users of a file are waited for at most before it is taken from them: nobody else comes in meanwhile.
+const exclusivePatience = time.Minute
+
 // Options say where a store is and what it may use.
 type Options struct {
 	Dir    string       // its folder, made when it isn't there; nobody else may read it
@@ -94,7 +97,7 @@ func (s *Store) openFile(ctx context.Context, a store.Access) error {
 	const minimum = 64 << 20
 	f, err := openFile(s.dir, a, engine.Config{
 		MemoryBytes: max(s.limits.MemoryBytes/2, minimum), Threads: s.limits.Threads, Log: s.log,
-	}, s.limits.Timeout)
+	}, min(s.limits.Timeout, exclusivePatience))
 	if err != nil {
 		return err
 	}
