@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -606,5 +607,63 @@ func TestTooManyConnectionsAreTold(t *testing.T) {
 	_, err := pgconn.Connect(t.Context(), l.url("alice", ""))
 	if stateOf(err) != "53300" {
 		t.Error(err)
+	}
+}
+
+// elsewhere is a listener whose connections seem to come from other addresses, one after the other.
+type elsewhere struct {
+	net.Listener
+	from chan string
+}
+
+func (e *elsewhere) Accept() (net.Conn, error) {
+	c, err := e.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &distant{Conn: c, from: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(<-e.from))}, nil
+}
+
+type distant struct {
+	net.Conn
+	from net.Addr
+}
+
+func (d *distant) RemoteAddr() net.Addr { return d.from }
+
+func TestOneNetworkCountsAsOneAddress(t *testing.T) {
+	l := newLab(t, func(o *pgwire.Options) { o.Limits.PerAddress = 1 })
+	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := &elsewhere{inner, make(chan string, 1)}
+	served := make(chan error, 1)
+	go func() { served <- l.server.Serve(context.WithoutCancel(t.Context()), far) }()
+	t.Cleanup(func() {
+		l.server.Close()
+		if err := <-served; err != nil {
+			t.Error("serve:", err)
+		}
+	})
+	l.port = int(netip.MustParseAddrPort(inner.Addr().String()).Port())
+	for _, c := range []struct{ from, state string }{
+		{"[2001:db8:0:1::1]:1", ""},
+		{"[2001:db8:0:1:ffff::2]:1", "53300"},
+		{"[2001:db8:0:2::1]:1", ""},
+		{"[::ffff:192.0.2.1]:1", ""},
+		{"192.0.2.1:1", "53300"},
+		{"192.0.2.2:1", ""},
+		{"[fe80::1%1]:1", ""},
+		{"[fe80::2%2]:1", "53300"},
+	} {
+		far.from <- c.from
+		if c.state == "" {
+			l.signedIn(t)
+			continue
+		}
+		if _, err := pgconn.Connect(t.Context(), l.url("alice", "")); stateOf(err) != c.state {
+			t.Errorf("from %s: %v", c.from, err)
+		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 // Limits bound what a server spends on its clients. A zero value is replaced by the default that stands beside it.
 type Limits struct {
 	Connections int           // at the same time; 200
-	PerAddress  int           // of them from one address; 50
+	PerAddress  int           // of them from one address, or one /64 of IPv6; 50
 	Startup     time.Duration // from the first byte to the end of sign-in; 15 s
 	Idle        time.Duration // without a message, also in a transaction; 1 h
 	Stall       time.Duration // for one write to a client that does not read; 2 min
@@ -133,13 +133,13 @@ func (s *Server) accept(ctx context.Context, l net.Listener, mine *sync.WaitGrou
 		}
 		wait = 5 * time.Millisecond
 		address := addressOf(raw)
-		full, ok := s.admit(address)
+		full, ok := s.admit(network(address))
 		if !ok {
 			_ = raw.Close()
 			continue
 		}
 		mine.Go(func() {
-			defer s.dismiss(address)
+			defer s.dismiss(network(address))
 			s.serve(ctx, raw, address, full)
 		})
 	}
@@ -234,4 +234,14 @@ func addressOf(c net.Conn) netip.Addr {
 		return a.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}
+}
+
+// network is what counts as one address: a /64 of IPv6 is what one customer gets, and one machine can come from any address of it.
+func network(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	p, _ := a.Prefix(64) // fails for no IPv6 address
+	return p.Addr()
 }
