@@ -1,9 +1,11 @@
 package web_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +30,7 @@ type lab struct {
 	server  *web.Server
 	handler http.Handler
 	tokens  map[people.Role][]string
+	log     bytes.Buffer // to be read when the server is closed
 }
 
 const password = "correct horse battery staple"
@@ -49,7 +52,7 @@ func newEmptyLab(t testing.TB, from string) *lab {
 	t.Helper()
 	l := &lab{t: t, door: newDoor(t, from), tokens: map[people.Role][]string{}}
 	var err error
-	l.server, err = web.New(web.Options{Door: l.door, TLS: l.door.authority.TLSConfig(tls.NoClientCert), Source: "shop", Version: "1.2.3"})
+	l.server, err = web.New(web.Options{Door: l.door, TLS: l.door.authority.TLSConfig(tls.NoClientCert), Source: "shop", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&l.log, &slog.HandlerOptions{Level: slog.LevelError}))})
 	check(t, err)
 	t.Cleanup(l.server.Close)
 	l.handler = l.server.Handler()

@@ -47,6 +47,11 @@ func protect(h http.Header) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	c := s.newCall(w, r)
+	if !s.begin() {
+		c.fail(fault.New(fault.Unavailable, "weir is shutting down", "try again in a moment"))
+		return
+	}
+	defer s.answers.Done()
 	defer c.recovered()
 	ok, allowed := s.routes.has(r)
 	if ok {

@@ -1,5 +1,7 @@
 package web
 
+import "time"
+
 // RouteForTest is a route, for tests that walk all of them.
 type RouteForTest struct {
 	Method, Pattern string
@@ -14,6 +16,9 @@ func (s *Server) RoutesForTest() []RouteForTest {
 	}
 	return out
 }
+
+// PatienceForTest changes how long Close waits for requests that have been told to end.
+func (s *Server) PatienceForTest(d time.Duration) { s.patience = d }
 
 // The parts that have tables or fuzz tests of their own.
 var (

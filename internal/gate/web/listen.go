@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// bounded is a listener that has no more than so many connections open, and so many from one address. What is beyond is closed at once: a queue would let one client keep all others waiting.
+// bounded is a listener that has no more than so many connections open, and so many from one network. What is beyond is closed at once: a queue would let one client keep all others waiting.
 type bounded struct {
 	net.Listener
 	most, each int
@@ -27,7 +27,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addressOf(c.RemoteAddr().String())
+		from := network(addressOf(c.RemoteAddr().String()))
 		if b.admit(from) {
 			return &counted{Conn: c, leave: sync.OnceFunc(func() { b.dismiss(from) })}, nil
 		}
@@ -74,4 +74,14 @@ func addressOf(hostport string) netip.Addr {
 		return netip.Addr{}
 	}
 	return a.Addr().Unmap().WithZone("")
+}
+
+// network is what counts as one address: a /64 of IPv6 is what one customer gets, and one machine can come from any address of it.
+func network(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	p, _ := a.Prefix(64) // fails for no IPv6 address
+	return p.Addr()
 }

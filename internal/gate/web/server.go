@@ -20,8 +20,9 @@ const (
 	maxHeaderBytes    = 16 << 10
 	maxStreams        = 32 // requests at a time on one HTTP/2 connection
 	maxConnections    = 256
-	maxPerAddress     = 64
+	maxPerAddress     = 64                      // or per /64 of IPv6
 	closingTime       = 1500 * time.Millisecond // for requests that are being answered when the server closes
+	endingTime        = 5 * time.Second         // for those that have been told to end then
 )
 
 // Options are what a server works with. Door and TLS are needed; TLS may be nil for a server of which only Handler is used.
@@ -45,9 +46,14 @@ type Server struct {
 	base context.Context //nolint:containedctx // the server's own life, which begins with New and ends with Close
 	end  context.CancelFunc
 
-	mu     sync.Mutex // guards closed
-	closed bool
-	serves sync.WaitGroup // every Serve; Add only with mu held and closed false
+	patience time.Duration // endingTime; of tests, another
+
+	mu      sync.Mutex // guards closed and ended
+	closed  bool
+	ended   bool
+	serves  sync.WaitGroup // every Serve; Add only with mu held and closed false
+	answers sync.WaitGroup // every request that is being answered; Add only with mu held and ended false
+	ending  sync.Once      // shut
 }
 
 // New returns a server. The error says what is missing in o.
@@ -58,7 +64,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{o: o, cross: http.NewCrossOriginProtection()}
+	s := &Server{o: o, cross: http.NewCrossOriginProtection(), patience: endingTime}
 	var err error
 	if s.pages, err = parsePages(); err != nil {
 		return nil, err
@@ -99,30 +105,57 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	err := s.http.ServeTLS(newBounded(l, maxConnections, maxPerAddress), "", "")
 	if errors.Is(err, http.ErrServerClosed) {
-		s.shut() // whoever closed it may still be waiting for answers; so does this
+		s.ending.Do(s.shut) // whoever closed it may still be waiting for answers; so does this
 		return nil
 	}
 	return err
 }
 
-// Close ends the server: no new connections, a moment for what is being answered, then the end of everything. It returns within about two seconds and may be called twice.
+// Close ends the server: no new connections, a moment for what is being answered, then the end of everything. It returns when nothing is being answered any more, so that what is behind the Door
+// can be closed after it; a request that does not end although it was told to is given up after about seven seconds, and logged. It may be called twice.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.shut()
+	s.ending.Do(s.shut)
 	s.serves.Wait()
 }
 
-// shut gives what is being answered its moment, and ends it then.
+// shut gives what is being answered its moment, ends it then, and waits for it: http.Server.Close waits for nobody.
 func (s *Server) shut() {
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		s.end()
+	err := s.http.Shutdown(ctx)
+	s.end()
+	if err != nil {
 		_ = s.http.Close()
 	}
-	s.end()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.answers.Wait()
+		close(done)
+	}()
+	late := time.NewTimer(s.patience)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		s.o.Log.Error("requests to the page do not end, and are left behind", "waited_seconds", (closingTime + s.patience).Seconds())
+	}
+}
+
+// begin counts a request in, which is answered until s.answers is told. It says no when the server has ended.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.answers.Add(1)
+	return true
 }
 
 // Handler is the server without its listener and TLS.

@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/weirproject/weir/internal/gate/web"
+	"github.com/weirproject/weir/internal/metric"
 	"github.com/weirproject/weir/internal/people"
 )
 
@@ -98,6 +100,126 @@ func TestServerEndsWithOpenConnections(t *testing.T) {
 	check(t, l.server.Serve(t.Context(), listener)) // a closed server says nothing and serves nothing
 	if _, err := listener.Accept(); err == nil {
 		t.Error("the listener of a closed server is open")
+	}
+}
+
+// askedFor sends a question of a viewer to the lab's server, whose Ask is do, and returns when it is being asked.
+func (l *lab) askedFor(do func(ctx context.Context)) {
+	l.t.Helper()
+	asked := make(chan struct{})
+	l.door.asked = func(ctx context.Context, _ metric.Question) {
+		close(asked)
+		do(ctx)
+	}
+	address, config := l.listen()
+	conn, err := (&tls.Dialer{Config: config}).DialContext(l.t.Context(), "tcp", address)
+	check(l.t, err)
+	l.t.Cleanup(func() { _ = conn.Close() })
+	_, err = io.WriteString(conn, "GET /api/v1/metrics/attempts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+l.token(people.Viewer)+"\r\n\r\n")
+	check(l.t, err)
+	<-asked
+}
+
+func TestClosingWaitsForWhatIsBeingAnsweredAndTellsItToEnd(t *testing.T) {
+	l := newLab(t)
+	closed, left := make(chan struct{}), make(chan bool, 1)
+	l.askedFor(func(ctx context.Context) {
+		<-ctx.Done()
+		select { // what it still does takes its time
+		case <-closed:
+			left <- true
+		case <-time.After(300 * time.Millisecond):
+			left <- false
+		}
+	})
+	l.server.Close()
+	close(closed)
+	if <-left {
+		t.Error("the server was closed while a question was being answered")
+	}
+	b := l.browser()
+	if text := b.page(b.get("/sign-in"), http.StatusServiceUnavailable); !strings.Contains(text, "weir is shutting down.") {
+		t.Errorf("after the end: %s", text)
+	}
+}
+
+func TestClosingGivesUpWhatDoesNotEnd(t *testing.T) {
+	l := newLab(t)
+	l.server.PatienceForTest(50 * time.Millisecond)
+	never, over := make(chan struct{}), make(chan struct{})
+	l.askedFor(func(context.Context) {
+		<-never
+		close(over)
+	})
+	began := time.Now()
+	l.server.Close()
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("closing took %v", took)
+	}
+	if !strings.Contains(l.log.String(), "do not end") {
+		t.Errorf("logged: %s", l.log.String())
+	}
+	close(never)
+	<-over
+}
+
+// elsewhere is a listener whose connections seem to come from other addresses, one after the other.
+type elsewhere struct {
+	net.Listener
+	from chan string
+}
+
+func (e *elsewhere) Accept() (net.Conn, error) {
+	c, err := e.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &distant{Conn: c, from: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(<-e.from))}, nil
+}
+
+type distant struct {
+	net.Conn
+	from net.Addr
+}
+
+func (d *distant) RemoteAddr() net.Addr { return d.from }
+
+func TestOneNetworkCountsAsOneAddress(t *testing.T) {
+	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	check(t, err)
+	far := &elsewhere{inner, make(chan string, 1)}
+	bounded := web.BoundedForTest(far, 10, 1)
+	defer func() { _ = bounded.Close() }()
+	go func() {
+		for {
+			c, err := bounded.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte("x")) // it stays open
+		}
+	}()
+	for _, c := range []struct {
+		from string
+		in   bool
+	}{
+		{"[2001:db8:0:1::1]:1", true},
+		{"[2001:db8:0:1:ffff::2]:1", false},
+		{"[2001:db8:0:2::1]:1", true},
+		{"[::ffff:192.0.2.1]:1", true},
+		{"192.0.2.1:1", false},
+		{"[::ffff:192.0.2.2]:1", true},
+		{"[fe80::1%1]:1", true},
+		{"[fe80::2%2]:1", false},
+	} {
+		far.from <- c.from
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", inner.Addr().String())
+		check(t, err)
+		defer func() { _ = conn.Close() }()
+		check(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		if n, _ := conn.Read(make([]byte, 1)); (n == 1) != c.in {
+			t.Errorf("%s: it is let in: %t", c.from, n == 1)
+		}
 	}
 }
 
