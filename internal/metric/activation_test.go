@@ -166,6 +166,47 @@ func TestActivationsFillEveryIntervalOfTheRange(t *testing.T) {
 	l.wants(ask("week", "2026-02-23", "2026-03-02", "family"), "2026-02-23T00 family=unknown 1/null=1")
 }
 
+func TestEngineMakesOneRowMoreThanAnAnswerMayHaveAndNoMore(t *testing.T) {
+	l := newLab(t)
+	l.owners()
+	for _, u := range []unit{
+		{name: "a", user: "utc", model: 1, bound: "2026-03-02 10:00:00"},
+		{name: "b", user: "utc", model: 2, bound: "2026-03-05 10:00:00"},
+		{name: "c", user: "gone", model: 9, bound: "2026-03-04 10:00:00"},
+	} {
+		l.unit(u)
+	}
+	l.derive()
+	for _, c := range []struct {
+		name     string
+		from, to *time.Time
+		by       []string
+		max      int64
+		rows     int
+	}{
+		{"as many days as allowed", nil, nil, nil, 4, 4},
+		{"one more", nil, nil, nil, 3, 4},
+		{"two more", nil, nil, nil, 2, 3},
+		{"since year one", at(t, "0001-01-01"), nil, nil, 50, 51},
+		{"since year one, with the real limit", at(t, "0001-01-01"), nil, []string{"model", "country"}, most, most + 1},
+		{"until the last year", nil, at(t, "9999-01-01"), nil, 50, 51},
+		{"until the last year, in cells", nil, at(t, "9999-01-01"), []string{"family"}, 50, 51},
+		{"days times cells", at(t, "2026-03-01"), at(t, "2026-03-09"), []string{"model", "country"}, 10, 11},
+		{"no cell at all", at(t, "2027-01-01"), nil, []string{"model"}, 10, 0},
+		{"without a limit", at(t, "2000-01-01"), nil, nil, 0, 9561},
+	} {
+		a := l.askFor(time.Time{}, metric.Question{Metric: "device_activations", By: c.by, From: c.from, To: c.to}, c.max)
+		if len(a.Rows) != c.rows {
+			t.Errorf("%s: %d rows, want %d", c.name, len(a.Rows), c.rows)
+		}
+	}
+	l.threeHours()
+	l.derive()
+	if a := l.askFor(time.Time{}, metric.Question{Metric: "failed_connection_rate", Grain: "hour", By: []string{"model"}}, 2); len(a.Rows) != 3 {
+		t.Errorf("a metric without a row for each interval: %d rows", len(a.Rows))
+	}
+}
+
 func TestIntervalIsProvisionalUntilItsWatermarkHasPassed(t *testing.T) {
 	l := newLab(t)
 	l.threeHours()

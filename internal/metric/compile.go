@@ -9,9 +9,6 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 )
 
-// maxIntervals bounds the intervals that a time spine may have, so that a mistyped year does not fill a screen or a memory.
-const maxIntervals = 100_000
-
 // Query is a compiled question: one SELECT over one fact table. Its columns are the start of the interval (TIMESTAMP, UTC), the dimensions (VARCHAR), the
 // numerator, the denominator (NULL for a simple metric) and the value (DOUBLE); Answer reads them.
 type Query struct {
@@ -28,7 +25,9 @@ func (q *Query) Fact() string { return q.metric.fact.Name }
 
 // Compile turns a question into DuckDB SQL. Nothing of the question becomes SQL text but names that the definitions know; times are bound. Errors are
 // *fault.Error of kind NotFound (no such metric) or Usage, with what there is instead.
-func (c *Catalog) Compile(q Question) (*Query, error) {
+//
+// The engine gives maxRows rows at most, and one more that tells that there are too many; so many intervals at most are made where a metric has one for each. With 0 there is no such limit.
+func (c *Catalog) Compile(q Question, maxRows int64) (*Query, error) {
 	d, err := c.definition(q.Metric)
 	if err != nil {
 		return nil, err
@@ -44,10 +43,10 @@ func (c *Catalog) Compile(q Question) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRange(q, grain, d.spine); err != nil {
+	if err := checkRange(q, grain, d.spine, maxRows); err != nil {
 		return nil, err
 	}
-	w := &writer{metric: d, grain: grain, dims: dims, from: q.From, to: q.To}
+	w := &writer{metric: d, grain: grain, dims: dims, from: q.From, to: q.To, maxRows: maxRows}
 	sql := w.aggregate()
 	if d.spine {
 		sql = w.spined(sql)
@@ -75,20 +74,17 @@ func (d *definition) breakdown(by []string) ([]*dimension, error) {
 	return out, nil
 }
 
-func checkRange(q Question, grain Grain, spine bool) error {
+// checkRange refuses what can be refused before anything runs: of a range with an open end only the engine knows how long it is.
+func checkRange(q Question, grain Grain, spine bool, maxRows int64) error {
 	if q.From == nil || q.To == nil {
 		return nil
 	}
 	if !q.From.Before(*q.To) {
 		return fault.New(fault.Usage, "the time range is empty: its end is not after its beginning", "from is inclusive and to is exclusive: for one day, give the day and the day after it")
 	}
-	if !spine {
-		return nil
-	}
-	// Sub saturates after 292 years, which is more intervals than allowed at any grain but week.
-	length := grain.next(time.Unix(0, 0)).Sub(time.Unix(0, 0))
-	if q.To.Sub(*q.From)/length > maxIntervals || q.To.Year()-q.From.Year() > 290 {
-		return fault.Newf(fault.Usage, "the time range has more than %d intervals", maxIntervals).WithHint("ask for a shorter range or a coarser grain")
+	length := int64(grain.next(time.Unix(0, 0)).Sub(time.Unix(0, 0)) / time.Second)
+	if spine && maxRows > 0 && (q.To.Unix()-q.From.Unix())/length > maxRows {
+		return fault.Newf(fault.Usage, "the time range has more than %d intervals", maxRows).WithHint("ask for a shorter range or a coarser grain")
 	}
 	return nil
 }
@@ -99,6 +95,7 @@ type writer struct {
 	grain    Grain
 	dims     []*dimension
 	from, to *time.Time
+	maxRows  int64
 	args     []any
 }
 
@@ -181,8 +178,14 @@ func (w *writer) spined(cells string) string {
 	if w.to != nil { // the last argument; the last interval holds the last microsecond before it
 		high = fmt.Sprintf("date_trunc('%s', CAST($%d AS TIMESTAMP) - INTERVAL 1 MICROSECOND)", w.grain, len(w.args))
 	}
-	spine := fmt.Sprintf("SELECT unnest(generate_series(CAST(%s AS TIMESTAMP), CAST(%s AS TIMESTAMP), %s)) AS \"start\"", low, high, w.grain.step())
-	with := "WITH cells AS (\n" + indent(cells) + "\n),\nspine AS (\n  " + spine + "\n)"
+	last := "high"
+	if w.maxRows > 0 { // one interval too many is enough to tell
+		most := fmt.Sprintf("low + %d * %s", w.maxRows, w.grain.step())
+		last = "CASE WHEN high > " + most + " THEN " + most + " ELSE high END"
+	}
+	with := "WITH cells AS (\n" + indent(cells) + "\n)," +
+		fmt.Sprintf("\nends AS (\n  SELECT CAST(%s AS TIMESTAMP) AS low, CAST(%s AS TIMESTAMP) AS high\n)", low, high) +
+		fmt.Sprintf(",\nspine AS (\n  SELECT unnest(generate_series(low, %s, %s)) AS \"start\" FROM ends\n)", last, w.grain.step())
 	columns, from, on := []string{`spine."start"`}, "spine", []string{`cells."start" = spine."start"`}
 	if len(w.dims) > 0 {
 		var names []string
@@ -198,9 +201,12 @@ func (w *writer) spined(cells string) string {
 	return with + "\nSELECT " + strings.Join(columns, ", ") + "\nFROM " + from + "\nLEFT JOIN cells ON " + strings.Join(on, " AND ")
 }
 
-// answered is the whole query: the value beside its parts, in order.
+// answered is the whole query: the value beside its parts, in order. The limit stands before the order, so that what is too much is neither made nor sorted.
 func (w *writer) answered(parts string) string {
 	columns, order := []string{`"start"`}, []string{"1"}
+	if w.maxRows > 0 {
+		parts += fmt.Sprintf("\nLIMIT %d", w.maxRows+1)
+	}
 	for i, dim := range w.dims {
 		columns = append(columns, dim.column())
 		order = append(order, fmt.Sprint(i+2))

@@ -134,7 +134,6 @@ func (l *loader) link() *Catalog {
 		d := m.definition
 		c.metrics = append(c.metrics, &d)
 	}
-	slices.SortStableFunc(c.metrics, func(a, b *definition) int { return strings.Compare(a.name, b.name) })
 	return c
 }
 

@@ -220,7 +220,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, m := range c.Metrics() {
-			if _, err := c.Compile(metric.Question{Metric: m.Name, By: m.Dimensions}); err != nil {
+			if _, err := c.Compile(metric.Question{Metric: m.Name, By: m.Dimensions}, most); err != nil {
 				t.Errorf("%s was accepted and can't be asked: %v", m.Name, err)
 			}
 		}

@@ -59,7 +59,7 @@ type Info struct {
 // Catalog is every metric and fact of one folder of definitions. It is read-only and may be used by many goroutines.
 type Catalog struct {
 	facts   []Fact
-	metrics []*definition // by name
+	metrics []*definition // in the order of the definitions
 }
 
 // definition is one metric, with all that it refers to resolved.
@@ -115,7 +115,7 @@ type measure struct {
 // Facts returns every fact table, by name.
 func (c *Catalog) Facts() []Fact { return slices.Clone(c.facts) }
 
-// Metrics returns every metric, by name.
+// Metrics returns every metric in the order of the definitions: by the files' names, and in a file as they stand there, so that their author says what comes first.
 func (c *Catalog) Metrics() []Info {
 	out := make([]Info, 0, len(c.metrics))
 	for _, d := range c.metrics {
@@ -139,6 +139,7 @@ func (c *Catalog) Reads() []Read {
 	for _, d := range c.metrics {
 		out = append(out, d.reads()...)
 	}
+	slices.SortStableFunc(out, func(a, b Read) int { return strings.Compare(a.Metric, b.Metric) })
 	return out
 }
 

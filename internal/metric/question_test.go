@@ -28,7 +28,7 @@ func TestCompiledSQLIsAsReviewed(t *testing.T) {
 		"spine_to_by_country": {Metric: "device_activations", By: []string{"country", "model"}, To: at(t, "2026-10-02")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			compiled, err := c.Compile(q)
+			compiled, err := c.Compile(q, most)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestQuestionThatCannotBeAnsweredSaysWhatCan(t *testing.T) {
 		{Metric: "device_activations", From: at(t, "0001-01-01"), To: at(t, "9999-01-01")},
 		{Metric: "device_activations", From: at(t, "1800-01-01"), To: at(t, "2080-01-01")},
 	} {
-		compiled, err := c.Compile(q)
+		compiled, err := c.Compile(q, most)
 		var f *fault.Error
 		if compiled != nil || !errors.As(err, &f) {
 			t.Fatalf("%+v gives %v, %v", q, compiled, err)
@@ -158,7 +158,7 @@ func TestTextShowsNoControlCharacters(t *testing.T) {
 }
 
 func TestAnswerPassesOnWhatEndsItsRows(t *testing.T) {
-	compiled, err := load(t).Compile(metric.Question{Metric: "failed_connection_rate"})
+	compiled, err := load(t).Compile(metric.Question{Metric: "failed_connection_rate"}, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestAnswerPassesOnWhatEndsItsRows(t *testing.T) {
 
 func TestAnswerOfAnotherShapeIsRefused(t *testing.T) {
 	l := newLab(t)
-	compiled, err := l.catalog.Compile(metric.Question{Metric: "failed_connection_rate", By: []string{"model"}})
+	compiled, err := l.catalog.Compile(metric.Question{Metric: "failed_connection_rate", By: []string{"model"}}, most)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,8 +211,8 @@ func TestCatalogueSaysWhatEachMetricIsAndReads(t *testing.T) {
 		}
 	}
 	want := []string{
-		"affected_accounts", "clock_repaired_rate", "connect_ms_p50", "connect_ms_p95", "device_activations", "failed_connection_rate", "failed_connection_rate_reachable",
-		"first_try_failure_rate", "unknown_connection_rate",
+		"failed_connection_rate", "failed_connection_rate_reachable", "first_try_failure_rate", "unknown_connection_rate", "affected_accounts", "connect_ms_p50", "connect_ms_p95",
+		"clock_repaired_rate", "device_activations",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("the metrics are %v", names)

@@ -7,5 +7,6 @@ FROM (
   FROM "metric"."connection_attempt"
   WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
   GROUP BY 1
+  LIMIT 100001
 )
 ORDER BY 1

@@ -8,11 +8,15 @@ FROM (
     WHERE CAST(("activated_on") AS TIMESTAMP) IS NOT NULL
     GROUP BY 1
   ),
+  ends AS (
+    SELECT CAST((SELECT min("start") FROM cells) AS TIMESTAMP) AS low, CAST((SELECT max("start") FROM cells) AS TIMESTAMP) AS high
+  ),
   spine AS (
-    SELECT unnest(generate_series(CAST((SELECT min("start") FROM cells) AS TIMESTAMP), CAST((SELECT max("start") FROM cells) AS TIMESTAMP), INTERVAL 1 DAY)) AS "start"
+    SELECT unnest(generate_series(low, CASE WHEN high > low + 100000 * INTERVAL 1 DAY THEN low + 100000 * INTERVAL 1 DAY ELSE high END, INTERVAL 1 DAY)) AS "start" FROM ends
   )
   SELECT spine."start", cells."numerator"
   FROM spine
   LEFT JOIN cells ON cells."start" = spine."start"
+  LIMIT 100001
 )
 ORDER BY 1

@@ -10,12 +10,16 @@ FROM (
       AND CAST(("activated_on") AS TIMESTAMP) < CAST($2 AS TIMESTAMP)
     GROUP BY 1
   ),
+  ends AS (
+    SELECT CAST(date_trunc('week', CAST($1 AS TIMESTAMP)) AS TIMESTAMP) AS low, CAST(date_trunc('week', CAST($2 AS TIMESTAMP) - INTERVAL 1 MICROSECOND) AS TIMESTAMP) AS high
+  ),
   spine AS (
-    SELECT unnest(generate_series(CAST(date_trunc('week', CAST($1 AS TIMESTAMP)) AS TIMESTAMP), CAST(date_trunc('week', CAST($2 AS TIMESTAMP) - INTERVAL 1 MICROSECOND) AS TIMESTAMP), INTERVAL 7 DAY)) AS "start"
+    SELECT unnest(generate_series(low, CASE WHEN high > low + 100000 * INTERVAL 7 DAY THEN low + 100000 * INTERVAL 7 DAY ELSE high END, INTERVAL 7 DAY)) AS "start" FROM ends
   )
   SELECT spine."start", cells."numerator"
   FROM spine
   LEFT JOIN cells ON cells."start" = spine."start"
+  LIMIT 100001
 )
 ORDER BY 1
 -- 2026-10-01 00:00:00

@@ -11,8 +11,11 @@ FROM (
       AND CAST(("activated_on") AS TIMESTAMP) < CAST($1 AS TIMESTAMP)
     GROUP BY 1, 2, 3
   ),
+  ends AS (
+    SELECT CAST((SELECT min("start") FROM cells) AS TIMESTAMP) AS low, CAST(date_trunc('day', CAST($1 AS TIMESTAMP) - INTERVAL 1 MICROSECOND) AS TIMESTAMP) AS high
+  ),
   spine AS (
-    SELECT unnest(generate_series(CAST((SELECT min("start") FROM cells) AS TIMESTAMP), CAST(date_trunc('day', CAST($1 AS TIMESTAMP) - INTERVAL 1 MICROSECOND) AS TIMESTAMP), INTERVAL 1 DAY)) AS "start"
+    SELECT unnest(generate_series(low, CASE WHEN high > low + 100000 * INTERVAL 1 DAY THEN low + 100000 * INTERVAL 1 DAY ELSE high END, INTERVAL 1 DAY)) AS "start" FROM ends
   ),
   groups AS (
     SELECT DISTINCT "by_country", "by_model" FROM cells
@@ -20,6 +23,7 @@ FROM (
   SELECT spine."start", groups."by_country", groups."by_model", cells."numerator"
   FROM spine CROSS JOIN groups
   LEFT JOIN cells ON cells."start" = spine."start" AND cells."by_country" = groups."by_country" AND cells."by_model" = groups."by_model"
+  LIMIT 100001
 )
 ORDER BY 1, 2, 3
 -- 2026-10-02 00:00:00
