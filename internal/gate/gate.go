@@ -37,15 +37,19 @@ type Rights struct {
 	Metrics    bool
 	SQL        bool
 	People     bool          // accounts, and everybody's record
-	MaxRows    int64         // of one answer
+	MaxRows    int64         // of one answer to SQL
+	MetricRows int64         // of one metric's answer, which is made whole in weir's memory
 	Timeout    time.Duration // of one question
 	Concurrent int           // questions of one principal at a time
 }
 
+// metricRows is far more than anybody looks at, and about 60 MB of answer.
+const metricRows = 100_000
+
 // rights is the whole of what roles may do. An unknown role may do nothing.
 var rights = map[Role]Rights{
-	Viewer:  {Metrics: true, MaxRows: 1_000_000, Timeout: time.Minute, Concurrent: 4},
-	Analyst: {Metrics: true, SQL: true, MaxRows: 20_000_000, Timeout: 5 * time.Minute, Concurrent: 4},
+	Viewer:  {Metrics: true, MaxRows: metricRows, MetricRows: metricRows, Timeout: time.Minute, Concurrent: 4},
+	Analyst: {Metrics: true, SQL: true, MaxRows: 20_000_000, MetricRows: metricRows, Timeout: 5 * time.Minute, Concurrent: 4},
 	Admin:   {People: true},
 }
 
@@ -172,7 +176,7 @@ type Asked struct {
 type Outcome struct {
 	Question ledger.Index `json:"question"` // the entry that asked
 	Verdict  Verdict      `json:"verdict"`
-	Reason   string       `json:"reason,omitempty"` // the kind of refusal or failure
+	Reason   string       `json:"reason,omitempty"` // the rule that refused, otherwise the kind of failure
 	Rows     int64        `json:"rows"`
 	Bytes    int64        `json:"bytes"`
 	Seconds  float64      `json:"seconds"`
@@ -212,7 +216,7 @@ func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
 	if !s.principal.Role.Rights().Metrics {
 		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for the role viewer")
 	}
-	compiled, err := s.gate.o.Metrics.Compile(*q.Metric)
+	compiled, err := s.gate.o.Metrics.Compile(*q.Metric, s.Rights().MetricRows)
 	if err != nil {
 		return asked, nil, err
 	}
@@ -238,11 +242,28 @@ func (s *Session) run(ctx context.Context, q *metric.Query, out *Outcome) (*metr
 		return nil, timedOut(ctx, err)
 	}
 	defer func() { _ = rows.Close() }()
-	answer, err := q.Answer(fact.Mark.AsOf, counted(rows.Batches(), out))
+	answer, err := q.Answer(fact.Mark.AsOf, s.bounded(counted(rows.Batches(), out), out))
 	if err != nil {
 		return nil, timedOut(ctx, err)
 	}
 	return answer, nil
+}
+
+// bounded ends what passes when it is more than an answer to a metric may be, before anything is made of it.
+func (s *Session) bounded(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq2[arrow.RecordBatch, error] {
+	most := s.Rights().MetricRows
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for b, err := range batches {
+			if err == nil && out.Rows > most {
+				yield(nil, fault.Newf(fault.Refused, "the answer has more than %d rows, the limit of your role", most).
+					WithHint("ask for a coarser grain, a shorter span or fewer dimensions").WithCause(&decision.RefusalError{Rule: "rows", SQLState: "54000"}))
+				return
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
 }
 
 // timedOut says so when it is the limit that ended the question.

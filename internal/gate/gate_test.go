@@ -62,6 +62,13 @@ metric:
   type: simple
   type_params: {measure: turnover}
   config: {meta: {weir: {version: 1, owner: sales, watermark: PT1H, definition: the sum of all sales}}}
+---
+metric:
+  name: turnover_daily
+  label: Turnover, also of days without any
+  type: simple
+  type_params: {measure: {name: turnover, join_to_timespine: true, fill_nulls_with: 0}}
+  config: {meta: {weir: {version: 1, owner: sales, watermark: PT1H, definition: the sum of all sales}}}
 `
 
 // recorder is a real ledger that can be told to fail at its nth entry, as a full disk does.
@@ -289,6 +296,37 @@ func TestEveryVerdictIsRecorded(t *testing.T) {
 	}
 	if s.store.queries != 0 {
 		t.Errorf("%d refused questions reached the store", s.store.queries)
+	}
+}
+
+func TestMetricWithMoreRowsThanTheRoleMayHaveIsRefused(t *testing.T) {
+	s := newSite(t, time.Minute, true)
+	first, last := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	june := time.Date(1890, 6, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name     string
+		from, to *time.Time
+		by       []string
+		verdict  gate.Verdict
+	}{
+		{"from year one on", &first, nil, nil, gate.Refused},
+		{"from year one on, in cells", &first, nil, []string{"size"}, gate.Refused},
+		{"until the last year", nil, &last, nil, gate.Refused},
+		{"days times cells", &june, nil, []string{"size"}, gate.Answered},
+		{"the whole", nil, nil, nil, gate.Answered},
+	} {
+		a, err := s.gate.Session(viewer).Ask(t.Context(), gate.Question{Metric: &metric.Question{Metric: "turnover_daily", From: c.from, To: c.to, By: c.by}})
+		outcomes := entries[gate.Outcome](t, s, "answer")
+		o := outcomes[len(outcomes)-1]
+		if o.Verdict != c.verdict || (c.verdict == gate.Answered) != (a != nil && err == nil) {
+			t.Errorf("%s: %v, recorded %+v", c.name, err, o)
+		}
+		if err != nil && (o.Reason != "rows" || ruleOf(err) != "rows" || !strings.Contains(fault.Public(err).Hint, "coarser grain")) {
+			t.Errorf("%s: %v, recorded %+v", c.name, err, o)
+		}
+		if most := viewer.Role.Rights().MetricRows; o.Rows > most+1 {
+			t.Errorf("%s: the engine made %d rows", c.name, o.Rows)
+		}
 	}
 }
 

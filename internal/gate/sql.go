@@ -215,6 +215,10 @@ func (s *Session) recordOutcome(ctx context.Context, out Outcome, began time.Tim
 		if kind == fault.Refused {
 			out.Verdict = Refused
 		}
+		var refusal *decision.RefusalError
+		if errors.As(err, &refusal) {
+			out.Reason = string(refusal.Rule)
+		}
 	}
 	out.Seconds = time.Since(began).Seconds()
 	// The record of a question that was cancelled is still owed.
