@@ -51,7 +51,7 @@ func screenshot(t *testing.T, h *house) {
 			t.Errorf("the overview does not show %s", m.Label)
 		}
 	}
-	for _, part := range []string{"Last whole day", "Against a week before", "Copy safety", "never left production", "following", "equal, "} {
+	for _, part := range []string{"Last whole day", "Against a week before", "Copy safety", "are held back", "following", "equal, "} {
 		if !strings.Contains(seen, part) {
 			t.Errorf("the overview does not show %q:\n%s", part, seen)
 		}

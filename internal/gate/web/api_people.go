@@ -20,11 +20,11 @@ func apiPeopleRoutes() []route {
 		{method: post, pattern: api + "people", do: apiAdd},
 		{method: get, pattern: api + "people/{name}", do: apiPerson},
 		{method: remove, pattern: api + "people/{name}", do: apiOf(func(c *call, n people.Name) error { return c.visitor.RemoveAccount(c.ctx(), n) })},
-		{method: post, pattern: api + "people/{name}/invitation", do: apiOpens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.Invite(c.ctx(), n) })},
-		{method: post, pattern: api + "people/{name}/sql", do: apiOpens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.RenewService(c.ctx(), n) })},
+		{method: post, pattern: api + "people/{name}/invitation", do: apiOpens(invite)},
+		{method: post, pattern: api + "people/{name}/sql", do: apiOpens(renewService)},
 		{method: remove, pattern: api + "people/{name}/sql", do: apiOf(func(c *call, n people.Name) error { return c.visitor.EndSQLOf(c.ctx(), n) })},
 		{method: remove, pattern: api + "people/{name}/sessions", do: apiOf(func(c *call, n people.Name) error { return c.visitor.EndSessionsOf(c.ctx(), n) })},
-		{method: post, pattern: api + "people/{name}/certificates", do: apiOpens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.IssueCertificate(c.ctx(), n) })},
+		{method: post, pattern: api + "people/{name}/certificates", do: apiOpens(issueCertificate)},
 		{method: remove, pattern: api + "people/{name}/certificates/{serial}", do: apiOf(func(c *call, n people.Name) error {
 			return c.visitor.RevokeCertificate(c.ctx(), n, c.r.PathValue("serial"))
 		})},
@@ -90,7 +90,7 @@ func apiAdd(c *call) error {
 	if err := c.read(&in); err != nil {
 		return err
 	}
-	opened, err := c.visitor.AddAccount(c.ctx(), in)
+	opened, err := c.add(in, `name them as networks: ["192.0.2.0/24"]`)
 	if err != nil {
 		return err
 	}
@@ -130,13 +130,13 @@ func apiOf(do func(c *call, name people.Name) error) func(c *call) error {
 }
 
 // apiOpens answers with what an act opened.
-func apiOpens(do func(c *call, name people.Name) (*Opened, error)) func(c *call) error {
+func apiOpens(do func(c *call, a Account) (*Opened, error)) func(c *call) error {
 	return func(c *call) error {
 		a, err := c.account()
 		if err != nil {
 			return err
 		}
-		opened, err := do(c, a.Name)
+		opened, err := do(c, a)
 		if err != nil {
 			return err
 		}

@@ -245,6 +245,8 @@ func TestAnswersOfTheAPIAreAsDescribed(t *testing.T) {
 		t.Errorf("a part of the record: %v", page)
 	}
 	ask(analyst, "GET", "/record", "/record?kind=cats", "", 422)
+	ask(analyst, "GET", "/record", "/record?limit=500", "", 200)
+	ask(analyst, "GET", "/record", "/record?limit=501", "", 422)
 	ask(analyst, "GET", "/account", "/account", "", 200)
 	ask(analyst, "POST", "/account/sql", "/account/sql", "", 201)
 	ask(admin, "POST", "/account/sql", "/account/sql", "", 403)
@@ -255,6 +257,16 @@ func TestAnswersOfTheAPIAreAsDescribed(t *testing.T) {
 	ask(admin, "POST", "/people", "/people", `{"name":"bob","role":"viewer"}`, 201)
 	ask(admin, "POST", "/people", "/people", `{"name":"bi","role":"viewer","service":true,"networks":["192.0.2.0/24"]}`, 201)
 	ask(admin, "POST", "/people", "/people", `{"name":"bi","role":"viewer","service":true,"networks":["here"]}`, 422)
+	for _, path := range []string{"/people", "/people/bob/sql", "/people/bob/certificates"} {
+		body, described := "", strings.Replace(path, "bob", "{name}", 1)
+		if path == "/people" {
+			body = `{"name":"bi-2","role":"analyst","service":true}`
+		}
+		said := fmt.Sprint(ask(admin, "POST", described, path, body, 422))
+		if !strings.Contains(said, "service") || strings.Contains(said, "--") || strings.Contains(said, "weir ") {
+			t.Errorf("%s speaks of commands: %s", path, said)
+		}
+	}
 	ask(admin, "GET", "/people/{name}", "/people/bi", "", 200)
 	ask(admin, "GET", "/people/{name}", "/people/nobody", "", 404)
 	ask(admin, "POST", "/people/{name}/invitation", "/people/bob/invitation", "", 201)

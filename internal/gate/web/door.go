@@ -36,7 +36,7 @@ type Visitor interface {
 	// Explain decides on a statement and runs nothing.
 	Explain(ctx context.Context, sql string) (*Explanation, error)
 
-	// Copy is what crossed, under which protection, and what did not.
+	// Copy is what crosses, under which protection, and what is held back.
 	Copy(ctx context.Context) (*Copy, error)
 	// Record is who asked what, newest first: everybody's for an administrator, one's own for others.
 	Record(ctx context.Context, q RecordQuery) (*RecordPage, error)
@@ -65,7 +65,7 @@ type Person struct {
 	Name      people.Name      `json:"name"`
 	Role      people.Role      `json:"role"`
 	Session   people.SessionID `json:"session"`
-	Temporary bool             `json:"temporary"` // the page password was made by weir, so that somebody else has seen it: ask for another
+	Temporary bool             `json:"temporary"` // the page password was made by weir, so that somebody else may have seen it: ask for another
 	Metrics   bool             `json:"metrics"`   // may read them
 	SQL       bool             `json:"sql"`       // may ask in it
 	People    bool             `json:"people"`    // may administer them
@@ -171,7 +171,7 @@ type Verification struct {
 	Entry  int64     `json:"entry"` // of the ledger
 }
 
-// ColumnCount counts columns of production.
+// ColumnCount counts columns of production by what the policy does to them as it is now: what it did before, and what is copied already, is another matter.
 type ColumnCount struct {
 	All         int `json:"all"`
 	Crossing    int `json:"crossing"`
@@ -212,7 +212,7 @@ type CopiedColumn struct {
 	Explored  bool     `json:"explored"`
 }
 
-// HeldBack is a column, or a whole table, that stays in production.
+// HeldBack is a column, or a whole table, that the policy holds back as it is now.
 type HeldBack struct {
 	Table   string `json:"table"`
 	Column  string `json:"column,omitempty"`  // empty: the whole table
@@ -236,7 +236,7 @@ type RecordQuery struct {
 	From   time.Time // inclusive
 	To     time.Time // exclusive
 	Before int64     // only entries with a smaller number; 0: from the newest
-	Limit  int       // 0: 50
+	Limit  int       // up to 500; 0: 50
 }
 
 // RecordPage is a part of the record, newest first.

@@ -74,7 +74,8 @@ func (c *call) excuse(err error) int {
 	return status
 }
 
-// public is what may be shown of err on a page or to a program: its hint names no switch of a command.
+// public is what may be shown of err on a page or to a program, as it was said where it was born. A hint may name a command of weir; where the house would say what to type after one, the page and the
+// API look before they ask it, and say it in their own words (add and isService).
 func public(err error) *fault.Error {
 	var e *fault.Error
 	if errors.As(err, &e) {

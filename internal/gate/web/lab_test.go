@@ -164,7 +164,7 @@ func (v *visitor) Ask(ctx context.Context, q metric.Question) (*metric.Answer, e
 
 func (v *visitor) Query(ctx context.Context, sql string) (*web.Table, error) {
 	if !v.Person().SQL {
-		return nil, fault.New(fault.Refused, "your role asks nothing in SQL", "an administrator can make you analyst")
+		return nil, fault.New(fault.Refused, "your role asks nothing in SQL", "an administrator can make another account for you, of the role analyst")
 	}
 	rows, err := v.door.site.store.Query(ctx, store.SQL, sql)
 	if err != nil {
@@ -308,7 +308,7 @@ func (v *visitor) login(c people.SQLCredential) *web.Login {
 
 func (v *visitor) RenewSQL(ctx context.Context) (*web.Login, error) {
 	if !v.Person().SQL {
-		return nil, fault.New(fault.Refused, "your role asks nothing in SQL", "an administrator can make you analyst")
+		return nil, fault.New(fault.Refused, "your role asks nothing in SQL", "an administrator can make another account for you, of the role analyst")
 	}
 	c, err := v.door.people.RenewSQL(ctx, v.from, v.principal.Name, 0)
 	if err != nil {

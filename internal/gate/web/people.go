@@ -58,12 +58,45 @@ func addAccount(c *call) error {
 	if kind := f.Get("kind"); kind != string(people.Person) && kind != string(people.Service) {
 		return c.showPeople(p, fault.New(fault.Usage, "an account is somebody's or a machine's", "choose person or service"))
 	}
-	opened, err := c.visitor.AddAccount(c.ctx(), p.New)
+	opened, err := c.add(p.New, "write them into the field for networks, such as 192.0.2.0/24")
 	if err != nil {
 		return c.showPeople(p, err)
 	}
 	return c.showPeople(peoplePage{New: NewAccount{Role: string(people.Viewer)}, Opened: opened}, nil)
 }
+
+// add adds an account. A service needs networks here: with none it could come in by a certificate alone, of which the house speaks as of a command. how is how to say them. Whoever may not add
+// anybody is told that by the house and nothing else.
+func (c *call) add(a NewAccount, how string) (*Opened, error) {
+	if c.person.People && a.Service && len(a.Networks) == 0 {
+		return nil, fault.New(fault.Usage, "a service needs the networks that it comes from", how)
+	}
+	return c.visitor.AddAccount(c.ctx(), a)
+}
+
+// renewService and issueCertificate are for services alone; of a person the house would speak as of a command.
+func renewService(c *call, a Account) (*Opened, error) {
+	if err := isService(a); err != nil {
+		return nil, err
+	}
+	return c.visitor.RenewService(c.ctx(), a.Name)
+}
+
+func issueCertificate(c *call, a Account) (*Opened, error) {
+	if err := isService(a); err != nil {
+		return nil, err
+	}
+	return c.visitor.IssueCertificate(c.ctx(), a.Name)
+}
+
+func isService(a Account) error {
+	if a.Kind == people.Service {
+		return nil
+	}
+	return fault.New(fault.Usage, "only a service gets an SQL password or a certificate from somebody else", "a person makes an SQL password on the account page")
+}
+
+func invite(c *call, a Account) (*Opened, error) { return c.visitor.Invite(c.ctx(), a.Name) }
 
 func showPerson(c *call) error {
 	return c.showPerson(nil, nil, done[c.r.URL.Query().Get("done")])
@@ -97,13 +130,13 @@ func (c *call) showPerson(problem error, opened *Opened, said string) error {
 }
 
 // opens answers with what an act opened; acts, with a sentence after it.
-func opens(do func(c *call, name people.Name) (*Opened, error)) func(c *call) error {
+func opens(do func(c *call, a Account) (*Opened, error)) func(c *call) error {
 	return func(c *call) error {
 		a, err := c.account()
 		if err != nil {
 			return err
 		}
-		opened, err := do(c, a.Name)
+		opened, err := do(c, a)
 		return c.showPerson(err, opened, "")
 	}
 }
@@ -147,9 +180,9 @@ func personRoutes() []route {
 	get, post := http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, pattern: "/people/{name}", do: showPerson},
-		{method: post, pattern: "/people/{name}/invite", do: opens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.Invite(c.ctx(), n) })},
-		{method: post, pattern: "/people/{name}/sql", do: opens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.RenewService(c.ctx(), n) })},
-		{method: post, pattern: "/people/{name}/certificates", do: opens(func(c *call, n people.Name) (*Opened, error) { return c.visitor.IssueCertificate(c.ctx(), n) })},
+		{method: post, pattern: "/people/{name}/invite", do: opens(invite)},
+		{method: post, pattern: "/people/{name}/sql", do: opens(renewService)},
+		{method: post, pattern: "/people/{name}/certificates", do: opens(issueCertificate)},
 		{method: post, pattern: "/people/{name}/certificates/{serial}/revoke", do: acts("revoked", func(c *call, n people.Name) error {
 			return c.visitor.RevokeCertificate(c.ctx(), n, c.r.PathValue("serial"))
 		})},

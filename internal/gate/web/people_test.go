@@ -115,7 +115,7 @@ func TestAdministratorWithoutNumbersIsToldWhoGrantsThem(t *testing.T) {
 	l := newLab(t)
 	admin := l.as(people.Admin)
 	text := admin.page(admin.get("/"), 200)
-	if !strings.Contains(text, "reads no numbers") || !strings.Contains(text, "an account of the role viewer or analyst") || !strings.Contains(text, "208 of 312 columns") {
+	if !strings.Contains(text, "by itself reads no numbers") || !strings.Contains(text, "an account of the role viewer or analyst") || !strings.Contains(text, "208 of 312 columns") {
 		t.Error(text)
 	}
 }
@@ -155,6 +155,15 @@ func TestAccountsAreAdministeredFromThePage(t *testing.T) {
 		t.Error("what was typed is not kept")
 	}
 	admin.page(admin.post("/people", url.Values{"name": {"x"}, "role": {"viewer"}, "kind": {"cat"}}), http.StatusUnprocessableEntity)
+	text = admin.page(admin.post("/people", url.Values{"name": {"bi-2"}, "role": {"analyst"}, "kind": {"service"}, "networks": {" , "}}), http.StatusUnprocessableEntity)
+	if !strings.Contains(text, "A service needs the networks that it comes from.") || !strings.Contains(text, "the field for networks") || !strings.Contains(text, `value="bi-2"`) {
+		t.Errorf("a service without networks: %s", text)
+	}
+	for _, what := range []string{"sql", "certificates"} {
+		if text := admin.page(admin.post("/people/viewer-1/"+what, nil), http.StatusUnprocessableEntity); !strings.Contains(text, "Only a service gets") {
+			t.Errorf("%s of a person: %s", what, text)
+		}
+	}
 }
 
 func TestOwnPasswordAndSessions(t *testing.T) {
@@ -199,9 +208,64 @@ func TestTemporaryPasswordIsAskedToBeChanged(t *testing.T) {
 	l := newLab(t)
 	added, err := l.door.people.Add(t.Context(), local, people.Addition{Name: "carol", Role: people.Viewer, Kind: people.Person})
 	check(t, err)
+	admin := l.as(people.Admin)
+	if text := admin.page(admin.get("/people/carol"), 200); !strings.Contains(text, "not chosen yet") || strings.Contains(text, ">chosen<") {
+		t.Error("a password that weir made is taken for a chosen one")
+	}
+	if text := admin.page(admin.get("/people/viewer-1"), 200); !strings.Contains(text, "<dd>chosen</dd>") {
+		t.Error("a chosen password is taken for none")
+	}
 	b := l.browser()
 	b.post("/sign-in", url.Values{"name": {"carol"}, "password": {added.PagePassword.Reveal()}})
 	if !strings.Contains(b.page(b.get("/"), 200), "Choose your own") || !strings.Contains(b.page(b.get("/account"), 200), "Choose your own password") {
 		t.Error("nobody asks for another password")
+	}
+}
+
+func TestSessionOfAProgramIsCalledOne(t *testing.T) {
+	l := newLab(t)
+	p, err := l.door.people.VerifyPage(t.Context(), people.Caller{Name: "viewer-1", Address: local.Address}, password)
+	check(t, err)
+	_, _, err = l.door.people.BeginSession(t.Context(), p, local, people.CommandSession)
+	check(t, err)
+	viewer, admin := l.as(people.Viewer), l.as(people.Admin)
+	for target, b := range map[string]*browser{"/account": viewer, "/people/viewer-1": admin} {
+		if text := b.page(b.get(target), 200); strings.Count(text, "<td>a program</td>") != 1 || !strings.Contains(text, "<td>a browser</td>") {
+			t.Errorf("%s: %s", target, text)
+		}
+	}
+}
+
+func TestPagesClaimNoMoreThanIsSo(t *testing.T) {
+	l := newEmptyLab(t, "")
+	link, err := l.door.people.AdministratorLink(t.Context(), local)
+	check(t, err)
+	first := l.browser()
+	texts := map[string]string{"the first administrator's link": first.page(first.get("/link/"+link.Token.Reveal()), 200)}
+	full := newLab(t)
+	admin, analyst := full.as(people.Admin), full.as(people.Analyst)
+	for name, b := range map[string]*browser{"admin": admin, "analyst": analyst} {
+		for _, target := range []string{"/", "/copy", "/record", "/account"} {
+			texts[name+" "+target] = b.page(b.get(target), 200)
+		}
+	}
+	texts["people"] = admin.page(admin.get("/people"), 200)
+	for name, text := range texts {
+		for _, claim := range []string{"never left", "crossed", "anywhere in weir", "no data", "give them roles", "weir login", "settings"} { // what was so may not be so now; nobody gives another role; who may invite can get in
+			if strings.Contains(strings.ToLower(text), claim) {
+				t.Errorf("%s claims something with %q", name, claim)
+			}
+		}
+		if !strings.Contains(text, "<p>weir 1.2.3. ") {
+			t.Errorf("%s does not say the version", name)
+		}
+	}
+	for name, want := range map[string]string{
+		"the first administrator's link": "each with a role that the account keeps", "analyst /": "<strong>208 of 312 columns</strong> are held back.", "people": "the role itself reads no numbers",
+		"analyst /copy": "<strong>208 of 312 columns</strong> of shop are held back. Of the 104 that cross, 58 do so as they are",
+	} {
+		if !strings.Contains(texts[name], want) {
+			t.Errorf("%s lacks %q", name, want)
+		}
 	}
 }

@@ -21,6 +21,9 @@ type recordPage struct {
 	Fault    *fault.Error
 }
 
+// mostEntries is how much of the record can be asked for at once.
+const mostEntries = 500
+
 // recordFields are the fields of the record's address.
 var recordFields = []string{"person", "reads", "kind", "from", "to", "before"}
 
@@ -74,8 +77,8 @@ func readRecordQuery(v url.Values) (RecordQuery, error) {
 		}
 	}
 	if text := v.Get("limit"); text != "" {
-		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > 1000 {
-			return q, fault.New(fault.Usage, "the limit is no number from 1 to 1000", "give another")
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > mostEntries {
+			return q, fault.Newf(fault.Usage, "the limit is no number from 1 to %d", mostEntries).WithHint("give another")
 		}
 	}
 	return q, nil

@@ -153,7 +153,7 @@ func roleText(r people.Role) string {
 	case people.Analyst:
 		return "reads metrics, and asks in SQL what is open to SQL"
 	case people.Admin:
-		return "administers people and settings, and reads no data by that"
+		return "administers people; the role itself reads no numbers"
 	}
 	return "may do nothing"
 }
