@@ -40,7 +40,7 @@ type Rights struct {
 	MaxRows    int64         // of one answer to SQL
 	MetricRows int64         // of one metric's answer, which is made whole in weir's memory
 	Timeout    time.Duration // of one question
-	Concurrent int           // questions of one principal at a time
+	Concurrent int           // questions of one principal at a time, metrics and SQL together
 }
 
 // metricRows is far more than anybody looks at, and about 60 MB of answer.
@@ -97,12 +97,12 @@ type Gate struct {
 	o    Options
 	kept statements
 
-	mu     sync.Mutex     // guards asking
-	asking map[string]int // principals with running questions
+	mu     sync.Mutex // guards asking
+	asking map[turn]*turns
 }
 
 // New returns a gate.
-func New(o Options) *Gate { return &Gate{o: o, asking: map[string]int{}} }
+func New(o Options) *Gate { return &Gate{o: o, asking: map[turn]*turns{}} }
 
 // Session is one principal at the gate. It may be used by several goroutines.
 type Session struct {
@@ -125,12 +125,6 @@ func (g *Gate) Session(p Principal) *Session {
 
 // Rights are what the session's role may do.
 func (s *Session) Rights() Rights { return s.principal.Role.Rights() }
-
-// RecordLookup records a question that reads nothing of the copy, by its kind: catalogue (about the database itself), copy (about its protection), record. What it says is not kept.
-func (s *Session) RecordLookup(ctx context.Context, kind string) error {
-	_, err := s.record(ctx, "question", s.asked(kind))
-	return err
-}
 
 // Question is what can be asked. Exactly one field is set.
 type Question struct {
@@ -188,6 +182,14 @@ func (s *Session) Ask(ctx context.Context, q Question) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.gate.o.Timeout)
 	defer cancel()
 	asked, compiled, refusal := s.decide(q)
+	if refusal == nil {
+		leave, err := s.question(ctx, patience)
+		if err != nil {
+			asked.Rule = ruleConcurrency
+			return nil, s.refuse(ctx, asked, err)
+		}
+		defer leave()
+	}
 	index, err := s.record(ctx, "question", asked)
 	if err != nil {
 		return nil, err

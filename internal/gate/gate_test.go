@@ -96,13 +96,18 @@ func (r *recorder) Append(ctx context.Context, e ledger.Entry) (ledger.Index, er
 	return i, err
 }
 
-// asked counts what reaches a store.
+// asked counts what reaches a store, and holds it up there when it is told to.
 type asked struct {
 	store.Store
 	queries int
+	hold    func() // nil: nothing is held up
 }
 
 func (a *asked) Query(ctx context.Context, access store.Access, sql string, args ...any) (store.Rows, error) {
+	if a.hold != nil {
+		a.hold()
+		return a.Store.Query(ctx, access, sql, args...)
+	}
 	a.queries++
 	return a.Store.Query(ctx, access, sql, args...)
 }

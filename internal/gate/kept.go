@@ -24,7 +24,7 @@ type decided struct {
 // statementKey is everything that a decision depends on, besides what is fixed in a gate's life: the policy, the decider, its parser and its key. It is decided by these alone (decision.Decide is
 // a function of its request), so the same key has the same decision, and what can change that changes the key: the exact text, what exists for the asker (a catalogue that was changed in
 // any way is another one, by its pointer, which the entry keeps alive, so that no other catalogue can ever have it), the limit on rows, and the role. The person is part of it although
-// nothing is decided by it: how fast a statement is answered would tell whether a colleague has asked the same, literal by literal, which the record tells nobody.
+// nothing is decided by it: what was decided for one is never used for another. It hides nothing about who asked what: the engines keep plans by their text for everybody.
 type statementKey struct {
 	text    [sha256.Size]byte
 	catalog *decision.Catalog

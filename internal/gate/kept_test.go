@@ -20,11 +20,14 @@ import (
 // deciding counts what is decided.
 type deciding struct {
 	gate.Decider
-	n atomic.Int64
+	n    atomic.Int64
+	hold func() // nil: nothing is held up
 }
 
 func (d *deciding) Decide(ctx context.Context, r decision.Request) (*decision.Decision, error) {
-	d.n.Add(1)
+	if d.n.Add(1); d.hold != nil {
+		d.hold()
+	}
 	return d.Decider.Decide(ctx, r)
 }
 

@@ -28,15 +28,26 @@ func (s *Session) refuse(ctx context.Context, asked Asked, refusal error) error 
 	return refusal
 }
 
-// Lookup records a question that reads nothing of the copy, as RecordLookup does, before it is answered. Failed is for the case that it cannot be: it records that as well, with the rule as its reason, and
-// returns the error.
+// Lookup records a question that reads nothing of the copy before it is answered, by its kind: catalogue (about the database itself), copy (about its protection), record. What it says is not kept. It
+// counts among the lookups of its principal until ctx ends. Failed is for the case that it cannot be answered: it records that as well, with the rule as its reason, and returns the error.
 func (s *Session) Lookup(ctx context.Context, kind string) (failed func(rule string, err error) error, err error) {
 	began := time.Now()
-	index, err := s.record(ctx, "question", s.asked(kind))
+	asked := s.asked(kind)
+	leave, err := s.small(ctx)
 	if err != nil {
+		asked.Rule = ruleConcurrency
+		return nil, s.refuse(ctx, asked, err)
+	}
+	index, err := s.record(ctx, "question", asked)
+	if err != nil {
+		leave()
 		return nil, err
 	}
+	if context.AfterFunc(ctx, leave); ctx.Done() == nil { // it would count for ever
+		leave()
+	}
 	return func(rule string, err error) error {
+		leave()
 		out := Outcome{Question: index, Verdict: Failed, Reason: rule, Seconds: time.Since(began).Seconds()}
 		if fault.KindOf(err) == fault.Refused {
 			out.Verdict = Refused

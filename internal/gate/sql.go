@@ -40,7 +40,7 @@ func (s *Statement) Schema() *arrow.Schema { return s.description.Schema }
 func (s *Session) Prepare(ctx context.Context, sql string) (*Statement, error) {
 	began := time.Now()
 	asked := s.asked("sql")
-	d, err := s.decideSQL(ctx, sql)
+	d, err := s.decideInTurn(ctx, sql)
 	if err == nil {
 		return &Statement{session: s, decision: d.decision, description: d.description}, nil
 	}
@@ -64,6 +64,18 @@ func notAccepted(err error) error {
 		return err
 	}
 	return fault.New(fault.Usage, "the statement does not fit together: a type, a function's arguments or a name does not match", "look at types and arguments; DuckDB's SELECT is the language here").WithCause(err)
+}
+
+// decideInTurn is decideSQL for one statement after the other, of whoever asks too many at once.
+func (s *Session) decideInTurn(ctx context.Context, sql string) (*decided, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.gate.o.Timeout)
+	defer cancel()
+	leave, err := s.small(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return s.decideSQL(ctx, sql)
 }
 
 // decideSQL decides on a statement and describes it, or says what was decided before.
@@ -102,9 +114,9 @@ func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
 	r := s.session.principal.Role.Rights()
 	asked := s.session.asked("sql")
 	asked.Shape, asked.Columns = s.decision.Shape, s.decision.Reads
-	leave, err := s.session.gate.enter(s.session.principal.Name, r.Concurrent)
+	leave, err := s.session.question(ctx, 0)
 	if err != nil {
-		asked.Rule = "concurrency"
+		asked.Rule = ruleConcurrency
 		return nil, s.session.refuse(ctx, asked, err)
 	}
 	index, err := s.session.record(ctx, "question", asked)
@@ -186,24 +198,6 @@ func (a *Answering) Close() error {
 		a.closed = a.session.recordOutcome(a.parent, a.out, a.began, a.err)
 	})
 	return a.closed
-}
-
-// enter counts the questions of a principal that run at a time.
-func (g *Gate) enter(name string, limit int) (leave func(), err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.asking[name] >= limit {
-		return nil, fault.Newf(fault.Refused, "you are asking %d questions at a time already, the limit of your role", limit).WithHint("wait for one to end").
-			WithCause(&decision.RefusalError{Rule: "concurrency", SQLState: "53400"})
-	}
-	g.asking[name]++
-	return sync.OnceFunc(func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.asking[name]--; g.asking[name] == 0 {
-			delete(g.asking, name)
-		}
-	}), nil
 }
 
 // recordOutcome records how a question ended.

@@ -1,0 +1,28 @@
+package gate
+
+import (
+	"testing"
+	"time"
+)
+
+// SmallAtATime is how many decisions and lookups of one principal are worked on at a time.
+const SmallAtATime = smallAtATime
+
+// AwaitNoTurns waits until nobody has a turn, and nothing is kept of those who had.
+func (g *Gate) AwaitNoTurns(t *testing.T) {
+	t.Helper()
+	limit := time.After(10 * time.Second)
+	for {
+		g.mu.Lock()
+		n := len(g.asking)
+		g.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-limit:
+			t.Fatalf("%d principals have turns", n)
+		}
+	}
+}
