@@ -187,6 +187,14 @@ func (a *Answering) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	}
 }
 
+// GiveUp ends the answer because whoever reads it will not take the rest of it, and returns why: Close records that as its end, with the rule of a *decision.RefusalError. What ended it before stays.
+func (a *Answering) GiveUp(why *fault.Error) error {
+	if a.err == nil {
+		a.err = why
+	}
+	return a.err
+}
+
 // Close ends the answer and records how it ended. It may be called twice.
 func (a *Answering) Close() error {
 	a.once.Do(func() {

@@ -190,8 +190,12 @@ type Table struct {
 	Rows    [][]*string `json:"rows"`  // nil is NULL
 }
 
-// tableRows bounds what crosses the control socket: it is for looking, the SQL door is for moving.
-const tableRows = 100_000
+// An answer as text is made whole in memory, for the control socket and the page: it is for looking, the SQL door is for moving.
+const (
+	tableRows  = 100_000
+	tableBytes = 64 << 20 // of text
+	cellBytes  = 8        // that a cell counts beside its text, also one that is NULL
+)
 
 // Query answers a statement.
 func (n *Node) Query(ctx context.Context, p gate.Principal, sql string) (*Table, error) {
@@ -217,7 +221,7 @@ func answerTable(ctx context.Context, s *gate.Session, sql string) (_ *Table, er
 			err = closeErr
 		}
 	}()
-	t := &Table{Rows: [][]*string{}}
+	t, room := &Table{Rows: [][]*string{}}, tableBytes
 	for _, f := range st.Schema().Fields() {
 		t.Columns = append(t.Columns, f.Name)
 		t.Types = append(t.Types, duckType(f.Type))
@@ -226,21 +230,40 @@ func answerTable(ctx context.Context, s *gate.Session, sql string) (_ *Table, er
 		if err != nil {
 			return nil, err
 		}
-		for i := range int(b.NumRows()) {
-			if len(t.Rows) == tableRows {
-				return nil, fault.Newf(fault.Refused, "the answer has more than %d rows, too many for a terminal", tableRows).WithHint("ask for less, or connect to the gate with psql")
-			}
-			row := make([]*string, b.NumCols())
-			for j, c := range b.Columns() {
-				if !c.IsNull(i) {
-					text := cellText(c, i)
-					row[j] = &text
-				}
-			}
-			t.Rows = append(t.Rows, row)
+		if err := t.add(b, &room); err != nil {
+			return nil, a.GiveUp(err)
 		}
 	}
 	return t, nil
+}
+
+// add appends the rows of a batch, as long as there is room for their text.
+func (t *Table) add(b arrow.RecordBatch, room *int) *fault.Error {
+	for i := range int(b.NumRows()) {
+		if len(t.Rows) == tableRows {
+			return tooLarge("rows", fmt.Sprintf("%d rows", tableRows))
+		}
+		row := make([]*string, b.NumCols())
+		for j, c := range b.Columns() {
+			*room -= cellBytes
+			if !c.IsNull(i) {
+				text := cellText(c, i)
+				*room -= len(text)
+				row[j] = &text
+			}
+			if *room < 0 {
+				return tooLarge("bytes", fmt.Sprintf("%d MB of text", tableBytes>>20))
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return nil
+}
+
+func tooLarge(rule decision.Rule, than string) *fault.Error {
+	return fault.Newf(fault.Refused, "the answer has more than %s, too much for one that is given whole", than).
+		WithHint("ask for less, or for a part at a time; the gate's SQL door (psql, or a driver of PostgreSQL) gives long answers piece by piece").
+		WithCause(&decision.RefusalError{Rule: rule, SQLState: "54000"})
 }
 
 // cellText is a value as people read it; its bytes are the text's own.
