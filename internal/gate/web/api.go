@@ -55,13 +55,14 @@ type me struct {
 }
 
 type limits struct {
-	MaxRows        int64   `json:"max_rows"` // of one answer
-	TimeoutSeconds float64 `json:"timeout_seconds"`
-	Concurrent     int     `json:"concurrent"` // questions at a time
+	MaxRows        int64   `json:"max_rows"`        // of one answer in SQL
+	MetricRows     int64   `json:"metric_rows"`     // of one answer of a metric
+	TimeoutSeconds float64 `json:"timeout_seconds"` // of one question in SQL
+	Concurrent     int     `json:"concurrent"`      // questions at a time, of both sorts
 }
 
 func meOf(p Person) me {
-	return me{Person: p, Limits: limits{MaxRows: p.Limits.MaxRows, TimeoutSeconds: p.Limits.Timeout.Seconds(), Concurrent: p.Limits.Concurrent}}
+	return me{Person: p, Limits: limits{MaxRows: p.Limits.MaxRows, MetricRows: p.Limits.MetricRows, TimeoutSeconds: p.Limits.Timeout.Seconds(), Concurrent: p.Limits.Concurrent}}
 }
 
 func apiSignIn(c *call) error {
