@@ -398,7 +398,12 @@ func (w *worker) query(j *job) (rows int64, class Class, err error) {
 			break
 		}
 		rows += b.NumRows()
-		err := out.Write(b)
+		var err error
+		for part := range pieces(b) {
+			if err = out.Write(part); err != nil {
+				break
+			}
+		}
 		b.Release()
 		if err != nil {
 			return 0, 0, errors.Join(errFrame, err)
