@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -137,7 +136,7 @@ answers every question and remembers who asked.
 
 Answers go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something was found (a difference,
 a finding), 4 refused.`,
-		SilenceErrors: true, SilenceUsage: true, Version: version(),
+		SilenceErrors: true, SilenceUsage: true, Version: node.Version(),
 		Args: cobra.ArbitraryArgs,
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -159,21 +158,6 @@ a finding), 4 refused.`,
 		a.explainCommand(), a.queryCommand(), a.metricCommand(), a.userCommand(), a.loginCommand(), a.policyCommand(), a.ledgerCommand(), a.fleetCommand(),
 	)
 	return root
-}
-
-// version is that of the module, or the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v
 }
 
 // noun makes a command that only groups others.

@@ -216,7 +216,7 @@ func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
 		return asked, nil, fault.New(fault.Usage, "the question is empty", "ask for a metric: weir metric list shows which there are")
 	}
 	if !s.principal.Role.Rights().Metrics {
-		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for the role viewer")
+		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for an account of the role viewer")
 	}
 	compiled, err := s.gate.o.Metrics.Compile(*q.Metric, s.Rights().MetricRows)
 	if err != nil {

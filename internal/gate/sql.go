@@ -82,7 +82,7 @@ func (s *Session) decideInTurn(ctx context.Context, sql string) (*decided, error
 func (s *Session) decideSQL(ctx context.Context, sql string) (*decided, error) {
 	r := s.principal.Role.Rights()
 	if !r.SQL {
-		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask for a metric, or ask an administrator for the role analyst").
+		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask for a metric, or ask an administrator for an account of the role analyst").
 			WithCause(&decision.RefusalError{Rule: "role", SQLState: "42501"})
 	}
 	if s.gate.o.Decider == nil || s.gate.o.Catalog == nil {

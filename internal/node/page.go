@@ -388,7 +388,7 @@ func (n *Node) administratorLink(ctx context.Context) (string, error) {
 
 // servePage answers browsers on the configured address until close.
 func (n *Node) servePage(ctx context.Context) (address string, closePage func(), err error) {
-	server, err := web.New(web.Options{Door: page{n}, TLS: n.authority.TLSConfig(tls.NoClientCert), Log: n.log, Source: n.config.Source.Name})
+	server, err := web.New(web.Options{Door: page{n}, TLS: n.authority.TLSConfig(tls.NoClientCert), Log: n.log, Source: n.config.Source.Name, Version: Version()})
 	if err != nil {
 		return "", nil, err
 	}
