@@ -86,6 +86,9 @@ type Options struct {
 	PolicyHash string
 	Timeout    time.Duration // of one metric's question
 
+	// Known tells whether a word is the name of a schema, table or column that the policy names, open or not. Of a refused statement, only such a name stands in the record. It may be nil.
+	Known func(name string) bool
+
 	// Decider and Catalog make SQL answered; without them it is not. Catalog is what the store's file for SQL holds at the moment. What it returns is never changed afterwards: it
 	// returns the same pointer only as long as nothing has changed, because what was decided is kept by it. Decider decides by its request alone.
 	Decider Decider
@@ -164,6 +167,7 @@ type Asked struct {
 	Shape   string          `json:"statement,omitempty"` // with keyed hashes in place of its literals
 	Columns []decision.Read `json:"columns,omitempty"`   // that the statement reads
 	Rule    string          `json:"rule,omitempty"`      // why it was refused
+	Named   string          `json:"named,omitempty"`     // and the name that it was refused for, when it is one that the policy knows
 }
 
 // Outcome is the body of a ledger entry of type "answer": written before the answer is given.

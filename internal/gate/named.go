@@ -21,12 +21,11 @@ func (g *Gate) named(sql string, position int) string {
 		rest = rest[n:]
 	}
 	var parts []string
-	for len(parts) < mostNamed {
+	for range mostNamed {
 		part, after := identifier(rest)
-		if part == "" || !g.o.Known(part) {
-			break
+		if part != "" && g.o.Known(part) { // an alias is somebody's own word
+			parts = append(parts, part)
 		}
-		parts = append(parts, part)
 		if !strings.HasPrefix(after, ".") {
 			break
 		}

@@ -16,6 +16,7 @@ func TestOnlyNamesThatThePolicyKnowsStandInTheRecord(t *testing.T) {
 		{"quoted", `SELECT "Odd Name"`, 8, "Odd Name"},
 		{"behind letters of more than one byte", "SELECT 'ü', mac", 13, "mac"},
 		{"as far as it is known", "SELECT fleet.device.hunter2", 8, "fleet.device"},
+		{"behind an alias", "SELECT d.mac FROM fleet.device d", 8, "mac"},
 		{"what somebody typed by mistake", "SELECT hunter2 FROM fleet.device", 8, ""},
 		{"a quote that does not end", `SELECT "mac`, 8, ""},
 		{"nowhere", "SELECT mac", 0, ""},

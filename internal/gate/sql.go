@@ -46,7 +46,7 @@ func (s *Session) Prepare(ctx context.Context, sql string) (*Statement, error) {
 	}
 	var refusal *decision.RefusalError
 	if errors.As(err, &refusal) {
-		asked.Rule = string(refusal.Rule)
+		asked.Rule, asked.Named = string(refusal.Rule), s.gate.named(sql, refusal.Position)
 	}
 	// Owed also when whoever asked is gone by now.
 	index, recordErr := s.record(context.WithoutCancel(ctx), "question", asked)

@@ -50,6 +50,9 @@ func (q UserRequest) addition() (people.Addition, error) {
 				"weir user add NAME --role analyst --service --network 192.0.2.0/24; or with --certificate DIR")
 		}
 	}
+	if len(q.Networks) > 0 && !q.Service {
+		return a, fault.New(fault.Usage, "only a service is bound to addresses", "say that it is a service, or leave the address ranges out")
+	}
 	if q.Certificate && !q.Service {
 		return a, fault.New(fault.Usage, "only a service signs in with a certificate", "add --service, or leave --certificate out: people renew an SQL password with weir login")
 	}

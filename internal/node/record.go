@@ -15,6 +15,7 @@ import (
 	"github.com/weirproject/weir/internal/gate/web"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/people"
+	"github.com/weirproject/weir/internal/policy"
 )
 
 const (
@@ -159,7 +160,7 @@ func (f *recordFilter) entry(e ledger.Entry) (out web.RecordEntry, ok bool, err 
 		return out, false, unreadable(err)
 	}
 	out.Address, out.Kind, out.Metric, out.By, out.Grain, out.From, out.To = asked.Address, asked.Kind, asked.Metric, asked.By, asked.Grain, asked.From, asked.To
-	out.Statement, out.Rule, out.Reads = asked.Shape, asked.Rule, asReads(asked)
+	out.Statement, out.Rule, out.Named, out.Reads = asked.Shape, asked.Rule, asked.Named, asReads(asked)
 	read := f.table == "" || slices.Contains(out.Reads, web.ReadColumn{Table: f.table, Column: f.column})
 	return out, read && (f.person == "" || e.Principal == f.person) && !f.foreign(out), nil
 }
@@ -178,6 +179,20 @@ func asReads(asked gate.Asked) []web.ReadColumn {
 		reads = append(reads, decision.Read{Table: r.Table, Columns: r.Columns})
 	}
 	return readColumns(reads)
+}
+
+// knownNames tells the words that the policy names.
+func knownNames(p *policy.Policy) func(string) bool {
+	known := map[string]bool{}
+	for _, t := range p.Tables {
+		for part := range strings.SplitSeq(t.Name, ".") {
+			known[part] = true
+		}
+		for _, c := range t.Columns {
+			known[c.Name] = true
+		}
+	}
+	return func(name string) bool { return known[name] }
 }
 
 // addOutcome finds how a question ended. Its answer stands a few entries behind it; a question that weir's end cut off has none. A lookup has one only where it was refused, at once.

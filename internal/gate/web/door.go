@@ -262,6 +262,7 @@ type RecordEntry struct {
 	Reads     []ReadColumn `json:"reads,omitempty"`
 	Verdict   string       `json:"verdict,omitempty"` // answered, refused, failed; empty: it has no end in the record (yet)
 	Rule      string       `json:"rule,omitempty"`    // of a refusal
+	Named     string       `json:"named,omitempty"`   // the name that it was refused for, when it is one that the policy knows
 	Rows      int64        `json:"rows"`
 	Bytes     int64        `json:"bytes"`
 	Seconds   float64      `json:"seconds"`
