@@ -144,6 +144,7 @@ type entryBody struct {
 	To        *time.Time   `json:"to"`
 	Statement string       `json:"statement"`
 	Rule      string       `json:"rule"`
+	Named     string       `json:"named"`
 	Reads     []entryReads `json:"reads"`   // by a metric
 	Columns   []entryReads `json:"columns"` // by SQL
 
@@ -189,7 +190,7 @@ func (b *entryBody) question() string {
 	}
 	parts := []string{"from " + b.Address, strings.TrimSpace(b.Kind + " " + what)}
 	if b.Rule != "" {
-		parts = append(parts, "refused by "+b.Rule)
+		parts = append(parts, strings.TrimSpace("refused by "+b.Rule+" "+b.Named))
 	}
 	reads := b.reads()
 	var tables []string
