@@ -117,8 +117,9 @@ func definePlain() {
 	plain("mod", likeFirst, 2, 2, "({1} % {2})")
 	plain("date_part", oidFloat8, 2, 2, "")
 	plain("timezone", oidTimestamp, 2, 2, "")
-	plain("current_date", oidDate, 0, 0, "current_date")
+	plain("current_date", oidDate, 0, 0, "CAST(CAST(now() AS TIMESTAMP) AS DATE)") // its own name would be that of the column beside it
 	plain("localtimestamp", oidTimestamp, 0, 0, "CAST(now() AS TIMESTAMP)")
+	plain("localtime", oidTime, 0, 0, "CAST(CAST(now() AS TIMESTAMP) AS TIME)")
 	plain("array_to_string", oidText, 2, 3, "CASE WHEN {1} IS NULL THEN NULL ELSE coalesce(array_to_string(CAST({1} AS VARCHAR[]), {2}), '') END")
 	plain("string_to_array", oidTextArray, 2, 3, "string_split(CAST({1} AS VARCHAR), {2})")
 	plain("cardinality", oidInt4, 1, 1, "CAST(len({1}) AS INTEGER)")

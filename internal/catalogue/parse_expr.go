@@ -243,7 +243,7 @@ func (p *parser) call(c *call) *call {
 
 // bareCalls are functions that SQL writes without parentheses.
 var bareCalls = []string{
-	"current_user", "session_user", "user", "current_role", "current_catalog", "current_schema", "current_date", "current_timestamp", "localtimestamp",
+	"current_user", "session_user", "user", "current_role", "current_catalog", "current_schema", "current_date", "current_timestamp", "localtime", "localtimestamp",
 }
 
 func (p *parser) primary() expr {
