@@ -2,10 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,6 +111,38 @@ func tries(t *testing.T, printed string) []string {
 	return all
 }
 
+// letsIn opens a link that the demo printed, chooses a password and looks for a text on the page behind it.
+func letsIn(t *testing.T, printed, as, want string) {
+	t.Helper()
+	link := regexp.MustCompile(regexp.QuoteMeta(as) + ` +(https://\S+)`).FindStringSubmatch(printed)
+	ca := regexp.MustCompile(`from weir's own authority, '?([^'\n]+)'?`).FindStringSubmatch(printed)
+	if link == nil || ca == nil {
+		t.Fatalf("the demo prints no link %s, or no authority:\n%s", as, printed)
+	}
+	pem, err := os.ReadFile(ca[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	const password = "a few words that do not belong together"
+	r, err := client.PostForm(link[1], url.Values{"name": {"boss"}, "password": {password}, "again": {password}}) //nolint:noctx // its client has a time
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	page, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK || !strings.Contains(string(page), want) {
+		t.Errorf("%s: status %d, %v; the page does not say %q:\n%s", as, r.StatusCode, err, want, page)
+	}
+}
+
 func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 	temp := openTemp(t)
 	dir := filepath.Join(t.TempDir(), "my demo")
@@ -116,7 +155,7 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 				t.Errorf("the demo does not print %q:\n%s", want, out)
 			}
 		}
-		if _, sql, found := strings.Cut(out, "or ask in SQL, as an analyst does:\n"); found {
+		if _, sql, found := strings.Cut(out, "in SQL, as the same analyst:\n"); found {
 			line, _, _ := strings.Cut(sql, "\n")
 			if answer, err := exec.CommandContext(t.Context(), "bash", "-c", strings.TrimSpace(line)).CombinedOutput(); err != nil || !strings.Contains(string(answer), "model_id") {
 				t.Errorf("%s: %v\n%s", line, err, answer)
@@ -124,6 +163,8 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 		} else {
 			t.Errorf("the demo shows no way for an analyst:\n%s", out)
 		}
+		letsIn(t, out, "as an analyst", "Device activations")
+		letsIn(t, out, "as the first administrator", "reads no numbers")
 		proposed := tries(t, out)
 		if len(proposed) != 3 {
 			t.Errorf("the demo proposes %q", proposed)

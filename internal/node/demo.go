@@ -251,10 +251,11 @@ func (o DemoOptions) showWaysIn(ctx context.Context, n *Node, administrator <-ch
 	}
 	o.Say("the page is at %s", n.pageURL())
 	o.Say("  its certificate is from weir's own authority, %s", typed(u.SQL.CA))
-	o.Say("  sign in as an analyst, once, with   %s", n.linkURL(link))
+	o.Say("  each of these links works once: choose a password, and you are in")
+	o.Say("  as an analyst                 %s", n.linkURL(link))
 	select {
 	case url := <-administrator:
-		o.Say("  or as the first administrator, with %s", url)
+		o.Say("  as the first administrator    %s", url)
 	default: // there is one
 	}
 	o.Say("")
