@@ -32,7 +32,7 @@ const (
 	Admin   Role = "admin"   // people and settings; no data by that
 )
 
-// Rights are what a role may do, and how much of it.
+// Rights are what a role may do, and how much of it. Memory is limited by the engines (store.Limits): the one that answers SQL answers the one role that may ask in it, the other answers metrics.
 type Rights struct {
 	Metrics    bool
 	SQL        bool
