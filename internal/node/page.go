@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/gate"
@@ -149,36 +147,6 @@ func readColumns(reads []decision.Read) []web.ReadColumn {
 		}
 	}
 	return out
-}
-
-// duckType is the name that the language of the questions has for a type of an answer.
-func duckType(t arrow.DataType) string {
-	names := map[arrow.Type]string{
-		arrow.BOOL: "BOOLEAN", arrow.INT8: "TINYINT", arrow.INT16: "SMALLINT", arrow.INT32: "INTEGER", arrow.INT64: "BIGINT", arrow.UINT8: "UTINYINT", arrow.UINT16: "USMALLINT",
-		arrow.UINT32: "UINTEGER", arrow.UINT64: "UBIGINT", arrow.FLOAT32: "FLOAT", arrow.FLOAT64: "DOUBLE", arrow.STRING: "VARCHAR", arrow.LARGE_STRING: "VARCHAR",
-		arrow.STRING_VIEW: "VARCHAR", arrow.BINARY: "BLOB", arrow.LARGE_BINARY: "BLOB", arrow.BINARY_VIEW: "BLOB", arrow.DATE32: "DATE", arrow.TIMESTAMP: "TIMESTAMP",
-		arrow.TIME64: "TIME", arrow.INTERVAL_MONTH_DAY_NANO: "INTERVAL", arrow.STRUCT: "STRUCT", arrow.MAP: "MAP", arrow.DICTIONARY: "ENUM",
-	}
-	switch t := t.(type) {
-	case *arrow.FixedSizeBinaryType:
-		if t.ByteWidth == 16 {
-			return "UUID"
-		}
-	case *arrow.Decimal128Type:
-		return "DECIMAL(" + strconv.Itoa(int(t.Precision)) + "," + strconv.Itoa(int(t.Scale)) + ")"
-	case *arrow.TimestampType:
-		if t.TimeZone != "" {
-			return "TIMESTAMP WITH TIME ZONE"
-		}
-	case arrow.ListLikeType:
-		if t.ID() != arrow.MAP {
-			return duckType(t.Elem()) + "[]"
-		}
-	}
-	if name, ok := names[t.ID()]; ok {
-		return name
-	}
-	return "UNKNOWN"
 }
 
 func (r *reader) Account(context.Context) (*web.Account, error) { return r.account(r.principal.Name) }
