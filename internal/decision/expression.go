@@ -149,8 +149,13 @@ func castConstant(n node) string {
 // clockNames are names that mean a function where no column has them.
 var clockNames = []string{"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 
-// sessionNames are the other such names; they tell of the engine, and of nobody who asks.
+// sessionNames are the other such names; in the engine they tell of the engine, and of nobody who asks.
 var sessionNames = []string{"current_catalog", "current_role", "current_schema", "current_user", "session_user", "user"}
+
+// sessionFunctions tell of the session, too. A statement without a table gets their answer where PostgreSQL's own catalogue is answered for.
+var sessionFunctions = []string{
+	"current_database", "current_schema", "current_schemas", "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port", "pg_backend_pid", "version",
+}
 
 func (w *walker) column(n node, s *scope) {
 	var names []string
@@ -168,7 +173,7 @@ func (w *walker) column(n node, s *scope) {
 			return
 		}
 		if len(names) == 1 && slices.Contains(sessionNames, fold(names[0])) {
-			w.refuse(RuleFunction, location(n))
+			w.refuse(RuleSession, location(n))
 			return
 		}
 		w.refuse(RuleColumn, location(n))

@@ -42,6 +42,9 @@ func (w *walker) function(n node, s *scope, known *tables) {
 	case patternOperator(name, n, w.sql), patternOfSubstring(name, n):
 		w.refuse(RulePattern, location(n))
 		return
+	case !ok && slices.Contains(sessionFunctions, name):
+		w.refuse(RuleSession, location(n))
+		return
 	case !ours(n), !ok, operator != (kind == kindOperator), truth(n, "export_state"), kind == kindWindow:
 		w.refuse(RuleFunction, location(n))
 		return

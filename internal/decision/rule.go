@@ -15,6 +15,7 @@ const (
 	RuleAmbiguous   Rule = "ambiguous"   // a name that stands for two things
 	RuleSource      Rule = "source"      // something in FROM that is no table, subquery or list of values: table functions, files, PIVOT, DESCRIBE
 	RuleFunction    Rule = "function"    // a function that is not on the list
+	RuleSession     Rule = "session"     // what tells of the session, beside tables or where no session is
 	RulePattern     Rule = "pattern"     // reads like PostgreSQL and means something else: ~, !~, ~*, SIMILAR TO, substring with a pattern
 	RuleType        Rule = "type"        // a type that is not on the list
 	RuleSample      Rule = "sample"      // a sample, whose answer nobody can repeat
@@ -67,6 +68,10 @@ var sayings = map[Rule]saying{
 	RuleFunction: {
 		fault.Refused, "42501", "a function in the statement is not on the list of allowed functions",
 		"the documentation lists the functions that every role may use; the list changes with a release of weir, and no role can widen it",
+	},
+	RuleSession: {
+		fault.Refused, "0A000", "what tells of the session is answered over the SQL port alone, in a statement without tables",
+		"ask the two separately: SELECT current_user, current_database(), now() is answered there",
 	},
 	RulePattern: {
 		fault.Refused, "0A000", "~, !~, ~*, !~*, SIMILAR TO and substring with a pattern mean something else here than in PostgreSQL",

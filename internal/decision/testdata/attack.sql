@@ -221,14 +221,16 @@ function | SELECT current_query_id()
 function | SELECT current_connection_id()
 function | SELECT current_transaction_id()
 function | SELECT txid_current()
-function | SELECT version()
-function | SELECT current_database()
-function | SELECT current_schema()
-function | SELECT current_schemas(true)
-function | SELECT current_user
-function | SELECT session_user
-function | SELECT user
-function | SELECT current_catalog
+session | SELECT version()
+session | SELECT current_database()
+session | SELECT current_schema()
+session | SELECT current_schemas(true)
+session | SELECT current_user
+session | SELECT session_user
+session | SELECT user
+session | SELECT current_catalog
+session | SELECT current_user, count(*) FROM fleet.device
+session | SELECT count(*) FROM fleet.device WHERE version() = current_database()
 function | SELECT in_search_path('main', 'x')
 function | SELECT json_serialize_sql('SELECT 1')
 function | SELECT json_deserialize_sql('{}')
