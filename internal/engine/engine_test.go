@@ -475,13 +475,13 @@ func TestADescriptionTellsTypesAndRunsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Parameters) != 2 || d.Parameters[0].ID() != arrow.INT16 || d.Parameters[1].ID() != arrow.TIMESTAMP {
+	if len(d.Parameters) != 2 || d.Parameters[0].Type.ID() != arrow.INT16 || d.Parameters[1].Type.ID() != arrow.TIMESTAMP {
 		t.Errorf("parameters %v", d.Parameters)
 	}
 	if got := d.Schema.NumFields(); got != 4 || d.Schema.Field(2).Type.ID() != arrow.BOOL || d.Schema.Field(3).Name != "n" {
 		t.Errorf("schema %v", d.Schema)
 	}
-	if d, err = s.Describe(t.Context(), "SELECT $1"); err != nil || d.Parameters[0].ID() != arrow.NULL {
+	if d, err = s.Describe(t.Context(), "SELECT $1"); err != nil || d.Parameters[0].Type.ID() != arrow.NULL {
 		t.Errorf("a parameter without a context: %v, %v", d, err)
 	}
 	if _, err := s.Describe(t.Context(), "DROP TABLE t"); engine.ClassOf(err) != engine.ClassPermission {

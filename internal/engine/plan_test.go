@@ -103,7 +103,7 @@ func TestAKeptStatementTakesOtherValuesEachTime(t *testing.T) {
 		if got := read(t, r, fmt.Sprintf("SELECT $1::VARCHAR || '%d'", i), "x"); got != "x"+want {
 			t.Errorf("got %q", got)
 		}
-		if d, err := r.Describe(t.Context(), "SELECT $1"); err != nil || d.Parameters[0].Name() != "null" {
+		if d, err := r.Describe(t.Context(), "SELECT $1"); err != nil || d.Parameters[0].Type.Name() != "null" {
 			t.Fatalf("described as %v, %v", d, err)
 		}
 		if got := read(t, r, "SELECT $1", []any{"x", int64(7), true}[i%3]); got != []string{"x", "7", "true"}[i%3] {

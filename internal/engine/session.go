@@ -356,7 +356,7 @@ func (r *Rows) Close() error {
 
 // Description is what a statement takes and gives. A parameter whose type would only be known from its value is of type Null.
 type Description struct {
-	Parameters []arrow.DataType
+	Parameters []arrow.Field // a type alone does not tell a UUID from bytes
 	Schema     *arrow.Schema
 }
 
@@ -385,9 +385,6 @@ func (s *Session) Describe(ctx context.Context, sql string) (*Description, error
 	if n > schema.NumFields() {
 		return nil, s.broken()
 	}
-	d := &Description{Schema: arrow.NewSchema(schema.Fields()[n:], nil)}
-	for _, f := range schema.Fields()[:n] {
-		d.Parameters = append(d.Parameters, f.Type)
-	}
-	return d, nil
+	fields := schema.Fields()
+	return &Description{Parameters: fields[:n:n], Schema: arrow.NewSchema(fields[n:], nil)}, nil
 }

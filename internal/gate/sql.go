@@ -31,7 +31,7 @@ type Statement struct {
 func (s *Statement) Decision() *decision.Decision { return s.decision }
 
 // Parameters are the types of $1…$n; Null where only the value would tell.
-func (s *Statement) Parameters() []arrow.DataType { return s.description.Parameters }
+func (s *Statement) Parameters() []arrow.Field { return s.description.Parameters }
 
 // Schema is the shape of the answer.
 func (s *Statement) Schema() *arrow.Schema { return s.description.Schema }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -218,6 +219,10 @@ func (r lookupRows) Batches() iter.Seq2[arrow.RecordBatch, error] {
 				yield(nil, stated(err, "XX000"))
 				return
 			}
+			if !slices.EqualFunc(b.Columns(), r.schema.Fields(), func(a arrow.Array, f arrow.Field) bool { return arrow.TypeEqual(a.DataType(), f.Type) }) {
+				yield(nil, stated(otherShape(), "0A000"))
+				return
+			}
 			typed := array.NewRecordBatch(r.schema, b.Columns(), b.NumRows())
 			more := yield(typed, nil)
 			typed.Release()
@@ -241,7 +246,7 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 	}
 	out := &question{visitor: v, statement: st}
 	for i, t := range st.Parameters() {
-		oid := pgwire.OIDOf(arrow.Field{Type: t})
+		oid := pgwire.OIDOf(t)
 		if i < len(types) && types[i] != 0 {
 			oid = types[i]
 		}
@@ -307,22 +312,34 @@ func (q *question) Run(ctx context.Context, parameters []any) (pgwire.Rows, erro
 	if err != nil {
 		return nil, stated(err, "22000")
 	}
-	return statedRows{a}, nil
+	return statedRows{a, q.statement.Schema()}, nil
 }
 
 // statedRows gives errors their SQLSTATE.
-type statedRows struct{ a *gate.Answering }
+type statedRows struct {
+	a         *gate.Answering
+	described *arrow.Schema
+}
 
 func (r statedRows) Close() error { return stated(r.a.Close(), "XX000") }
 
 func (r statedRows) Batches() iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		for b, err := range r.a.Batches() {
+			if err == nil && !pgwire.Fits(r.described, b) { // recorded as what it is: nobody gets these rows
+				yield(nil, stated(r.a.GiveUp(otherShape()), "0A000"))
+				return
+			}
 			if !yield(b, stated(err, "22000")) {
 				return
 			}
 		}
 	}
+}
+
+// otherShape is about an answer whose columns are not those that were described.
+func otherShape() *fault.Error {
+	return fault.New(fault.Usage, "the answer has other types than the statement was described with", "cast the statement's parameters: $1::bigint")
 }
 
 // stated gives an error the SQLSTATE that its refusal names, or by its kind, or the fallback.

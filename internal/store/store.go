@@ -150,7 +150,7 @@ type Tx interface {
 
 // Description is what a SELECT takes and gives. A parameter whose type would only be known from its value is of type Null.
 type Description struct {
-	Parameters []arrow.DataType
+	Parameters []arrow.Field // a type alone does not tell a UUID from bytes
 	Schema     *arrow.Schema
 }
 

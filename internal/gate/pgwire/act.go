@@ -262,7 +262,7 @@ func (a *executeAct) run(c *connection, p *portal) (string, error) {
 		return "", err
 	}
 	defer answer.close()
-	n, _, err := answer.send(c, &dataRows{formats: spread(p.formats, len(s.columns))}, 0)
+	n, _, err := answer.send(c, &dataRows{columns: s.columns, formats: spread(p.formats, len(s.columns))}, 0)
 	return "SELECT " + itoa(n), err
 }
 
@@ -338,7 +338,7 @@ func (a *fetchAct) run(c *connection, p *portal) (string, error) {
 			return "", err
 		}
 	}
-	var w rowWriter = &dataRows{formats: spread(p.formats, len(cursor.of.columns))}
+	var w rowWriter = &dataRows{columns: cursor.of.columns, formats: spread(p.formats, len(cursor.of.columns))}
 	if a.move {
 		w = noRows{}
 	}

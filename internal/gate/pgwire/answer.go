@@ -59,6 +59,9 @@ func (a *answer) send(c *connection, w rowWriter, most int) (n int, more bool, e
 			}
 			w.bind(a.batch)
 		}
+		if err := w.failed(); err != nil {
+			return n, false, err
+		}
 		end := int(a.batch.NumRows())
 		if most > 0 {
 			end = min(end, a.at+most-n)
@@ -135,13 +138,18 @@ func (a *answer) close() {
 // dataRows writes DataRow messages.
 type dataRows struct {
 	encoder
-	formats []int16 // one for each column
+	columns []column // as they were described
+	formats []int16  // one for each of them
 	cells   []cell
 }
 
 func (w *dataRows) bind(b arrow.RecordBatch) {
-	fields := b.Schema().Fields()
 	w.cells = w.cells[:0]
+	if !fits(w.columns, b) {
+		w.fail(errOtherShape)
+		return
+	}
+	fields := b.Schema().Fields()
 	for i, a := range b.Columns() {
 		w.cells = append(w.cells, w.encoder.bind(a, fields[i].Metadata, w.formats[i] == 1))
 	}

@@ -415,8 +415,12 @@ func (w *copyRows) begin(dst []byte) []byte {
 }
 
 func (w *copyRows) bind(b arrow.RecordBatch) {
-	fields := b.Schema().Fields()
 	w.cells = w.cells[:0]
+	if !fits(w.columns, b) {
+		w.fail(errOtherShape)
+		return
+	}
+	fields := b.Schema().Fields()
 	for i, a := range b.Columns() {
 		c := w.encoder.bind(a, fields[i].Metadata, w.act.format == "binary")
 		// A delimiter, a quote or a text for NULL can be of the characters of a number.

@@ -47,7 +47,7 @@ func decodeText(oid uint32, text string) (any, error) {
 		if err != nil {
 			return nil, wrongValue()
 		}
-		if !fits(oid, n) {
+		if !inRange(oid, n) {
 			return nil, stated(fault.Invalid, "22003", "a parameter is out of its type's range", "use a wider type")
 		}
 		return n, nil
@@ -75,7 +75,7 @@ func decodeText(oid uint32, text string) (any, error) {
 	return text, nil
 }
 
-func fits(oid uint32, n int64) bool {
+func inRange(oid uint32, n int64) bool {
 	switch oid {
 	case oidInt2:
 		return n == int64(int16(n)) //nolint:gosec // it is what is asked

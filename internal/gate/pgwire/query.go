@@ -178,7 +178,7 @@ func (c *connection) run(p *portal, most int) (err error) {
 			return err
 		}
 	}
-	n, more, err := p.answer.send(c, &dataRows{formats: spread(p.formats, len(s.columns))}, most)
+	n, more, err := p.answer.send(c, &dataRows{columns: s.columns, formats: spread(p.formats, len(s.columns))}, most)
 	if err != nil {
 		return err
 	}

@@ -126,6 +126,27 @@ func columnsOf(s *arrow.Schema) []column {
 	return out
 }
 
+// Fits says whether rows of one schema can be sent as rows of another: as many columns, of the same types here. A column of which nothing was known may hold any type, when what it holds is NULL alone.
+func Fits(described *arrow.Schema, b arrow.RecordBatch) bool {
+	return fits(columnsOf(described), b)
+}
+
+func fits(columns []column, b arrow.RecordBatch) bool {
+	fields := b.Schema().Fields()
+	if len(fields) != len(columns) {
+		return false
+	}
+	for i, f := range fields {
+		if oid, _ := typeOf(f.Type, f.Metadata); oid != columns[i].oid && b.Column(i).NullN() != b.Column(i).Len() {
+			return false
+		}
+	}
+	return true
+}
+
+// errOtherShape is about an answer whose columns are not those that were described: to send it would be to send bytes that mean something else.
+var errOtherShape = stated(fault.Usage, "0A000", "the answer has other types than the statement was described with", "cast the statement's parameters: $1::bigint")
+
 // The names of Arrow's extension types that have a type of their own here.
 const (
 	extensionKey  = "ARROW:extension:name"

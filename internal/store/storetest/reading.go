@@ -63,7 +63,7 @@ func describeTells(t *testing.T, open Open) {
 	prepare(t, s, nil, item(t))
 	d, err := s.Describe(t.Context(), store.SQL, "SELECT name, count(*) AS n FROM s.item WHERE size > $1 GROUP BY name")
 	must(t, err)
-	if len(d.Parameters) != 1 || d.Parameters[0].ID() != arrow.INT64 || d.Schema.NumFields() != 2 || d.Schema.Field(0).Name != "name" || d.Schema.Field(1).Name != "n" {
+	if len(d.Parameters) != 1 || d.Parameters[0].Type.ID() != arrow.INT64 || d.Schema.NumFields() != 2 || d.Schema.Field(0).Name != "name" || d.Schema.Field(1).Name != "n" {
 		t.Errorf("%v gives %v", d.Parameters, d.Schema)
 	}
 	if _, err := s.Describe(t.Context(), store.SQL, "SELECT note FROM s.item"); err == nil {
