@@ -281,9 +281,21 @@ func TestMuchIsNotRead(t *testing.T) {
 	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/account/password", `{"old":"`+long+`"}`)), http.StatusRequestEntityTooLarge)
 	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/query", `{"sql":"SELECT 1 -- `+long+`"}`)), http.StatusOK)
 	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/query", `{"sql":"SELECT 1 -- `+strings.Repeat("x", 1<<20)+`"}`)), http.StatusRequestEntityTooLarge)
+	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/session", long)), http.StatusRequestEntityTooLarge) // too long, and no JSON either
+	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/session", `{"name":"a","password":"b","more":"`+long+`"}`)), http.StatusRequestEntityTooLarge)
 	r := request(t, http.MethodPost, "/account/password")
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	b.page(b.send(r), http.StatusUnsupportedMediaType)
+}
+
+func TestAFieldIsGivenOnce(t *testing.T) {
+	b := newLab(t).as(people.Analyst)
+	for _, body := range []string{`{"sql":"SELECT 1","sql":"SELECT 2"}`, `{"sql":"SELECT 1","SQL":"SELECT 2"}`, `{"s\u0071l":"SELECT 1","sql":"SELECT 2"}`} {
+		if text := b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/query", body)), http.StatusUnprocessableEntity); !strings.Contains(text, "the body has a field twice") {
+			t.Errorf("%s: %s", body, text)
+		}
+	}
+	b.page(b.send(jsonRequest(t, http.MethodPost, "/api/v1/query", `{"sql":"SELECT 1"}`)), http.StatusOK)
 }
 
 func TestMistakeOfOursIsAnsweredAndLoggedWithoutWhatItSaw(t *testing.T) {

@@ -133,6 +133,8 @@ func TestEveryPageIsWellMade(t *testing.T) {
 		{admin, "/record?person=analyst-1&kind=questions", 200, "Record"},
 		{admin, "/record?kind=people&before=5", 200, "Record"},
 		{admin, "/record?kind=cats", 422, "Record"},
+		{admin, "/record?from=2026-11-20&to=2026-11-19", 422, "The time range is empty"},
+		{admin, "/record?from=2026-11-20&to=2026-11-20", 422, "The time range is empty"},
 		{analyst, "/account", 200, "Account"},
 		{admin, "/account?done=password", 200, "Account"},
 		{admin, "/people", 200, "People"},

@@ -86,7 +86,7 @@ func (q *question) readTime(v url.Values, now time.Time) error {
 		}
 	}
 	if !q.From.Before(q.To) {
-		return fault.New(fault.Usage, "the time range is empty: its end is not after its beginning", "from is included and until is not: for one day, give the day and the day after it")
+		return emptyRange()
 	}
 	return nil
 }
@@ -158,4 +158,9 @@ func (q question) choices(path string, info metric.Info) (times, grains []choice
 		grains = append(grains, choice{Label: g, Address: path + "?" + other.values().Encode(), Current: q.Grain == g})
 	}
 	return times, grains
+}
+
+// emptyRange is what is said of times between which nothing can be.
+func emptyRange() error {
+	return fault.New(fault.Usage, "the time range is empty: its end is not after its beginning", "from is included and until is not: for one day, give the day and the day after it")
 }

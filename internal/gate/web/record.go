@@ -71,6 +71,9 @@ func readRecordQuery(v url.Values) (RecordQuery, error) {
 			return q, err
 		}
 	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, emptyRange()
+	}
 	if text := v.Get("before"); text != "" {
 		if q.Before, err = strconv.ParseInt(text, 10, 64); err != nil || q.Before < 1 {
 			return q, fault.New(fault.Usage, "before is no number of an entry", "follow the link to what is older")
