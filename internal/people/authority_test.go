@@ -19,6 +19,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,7 +253,12 @@ func TestAServiceSignsInWithItsCertificate(t *testing.T) {
 	must(t, h.SetNetworks(t.Context(), root, "metabase", nil))
 	_, err = h.Standing(p, who)
 	must(t, err)
-	must(t, h.RevokeCertificate(t.Context(), root, "metabase", c.Serial))
+	isKind(t, h.RevokeCertificate(t.Context(), root, "metabase", c.Serial[1:]), fault.NotFound)
+	printed := strings.ToUpper(regexp.MustCompile(`..\B`).ReplaceAllString(c.Serial, "$0:")) // as openssl prints it
+	if !strings.Contains(printed, ":") {
+		t.Fatal(printed)
+	}
+	must(t, h.RevokeCertificate(t.Context(), root, "metabase", printed))
 	_, err = h.Standing(p, who)
 	isKind(t, err, fault.Refused)
 	_, err = h.VerifyCertificate(t.Context(), who, shown)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weirproject/weir/internal/fault"
@@ -64,18 +65,24 @@ func (r *Registry) IssueCertificate(ctx context.Context, by Caller, name Name, l
 	return out, nil
 }
 
-// RevokeCertificate makes one certificate of a service worthless.
+// RevokeCertificate makes one certificate of a service worthless. The serial number may be written as other programs print it: in capitals, with colons, with zeros in front.
 func (r *Registry) RevokeCertificate(ctx context.Context, by Caller, name Name, serial string) error {
+	serial = plainSerial(serial)
 	return r.update(ctx, name, func(_ *state, a *account, _ time.Time) (Event, error) {
-		kept := slices.DeleteFunc(slices.Clone(a.Certificates), func(c Certificate) bool { return c.Serial == serial })
+		kept := slices.DeleteFunc(slices.Clone(a.Certificates), func(c Certificate) bool { return plainSerial(c.Serial) == serial })
 		if len(kept) == len(a.Certificates) {
 			return Event{}, fault.New(fault.NotFound, "this service has no such certificate", "weir user show NAME shows their serial numbers")
 		}
+		revoked := a.Certificates[slices.IndexFunc(a.Certificates, func(c Certificate) bool { return plainSerial(c.Serial) == serial })]
 		a.Certificates = kept
 		e := by.event(CertificateRevoked, name)
-		e.Serial = serial
+		e.Serial = revoked.Serial
 		return e, nil
 	})
+}
+
+func plainSerial(s string) string {
+	return strings.TrimLeft(strings.ToLower(strings.ReplaceAll(s, ":", "")), "0")
 }
 
 // VerifyCertificate says who has signed in with a client certificate, whose possession the TLS handshake has proved; who.Name is the startup message's user. Everything else about the certificate is

@@ -86,6 +86,9 @@ func (r *Registry) ChangePassword(ctx context.Context, who Caller, old, chosen s
 	if err != nil {
 		return err
 	}
+	if old == chosen { // said only to whoever knew it
+		return fault.New(fault.Invalid, "the new password is the old one", "choose another")
+	}
 	hash, err := r.hash.make(ctx, chosen)
 	if err != nil {
 		return err

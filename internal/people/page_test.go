@@ -145,13 +145,31 @@ func TestChangingOnesPassword(t *testing.T) {
 	isKind(t, err, fault.Refused)
 	_, err = h.VerifyPage(t.Context(), at("ana", office), chosen)
 	must(t, err)
+	err = h.ChangePassword(t.Context(), at("ana", office), chosen, chosen, mine.ID)
+	if isKind(t, err, fault.Invalid); !strings.Contains(err.Error(), "the new password is the old one") {
+		t.Error(err)
+	}
+	isKind(t, h.ChangePassword(t.Context(), at("ana", office), chosen2, chosen2, mine.ID), fault.Refused) // it tells nobody what the password is
 }
 
 func TestPasswordsThatAreNotTaken(t *testing.T) {
 	for _, bad := range []string{"", "short", "fourteen chars", strings.Repeat("a", 40), strings.Repeat("ab", 20), "anastasia-1234567"[:16], strings.Repeat("x y z", 100), "four words\x00nobody joins", "four words\xffnobody joins", "abcabcabcabcabcabc"} {
 		isKind(t, checkPassword("anastasia", bad), fault.Invalid)
 	}
-	for _, good := range []string{chosen, chosen2, "äöü ß 日本語の長い合言葉です", newPagePassword().Reveal()} {
+	for _, easy := range []string{
+		"passwordpassword", "PasswordPassword1", "password12345678", "Password!Password!", "p@ssw0rdp@ssw0rd", "qwertyqwertyqwerty", "qwertyuiopasdfgh", "letmeinletmein12", "summersummer2026", "anastasiaadmin123",
+		"123456789012345", "9876543210987654", "abcdefghijklmnop", "adminadminadmin", "2026-password-2026", "zebrafishzebrafish", "test1test2test3test4", "passwordadminpassword",
+	} {
+		err := checkPassword("anastasia", easy)
+		if err == nil {
+			t.Errorf("%s is taken", easy)
+			continue
+		}
+		if isKind(t, err, fault.Invalid); !strings.Contains(err.Error(), "one of the first that somebody would guess") {
+			t.Errorf("%s: %v", easy, err)
+		}
+	}
+	for _, good := range []string{"password of the lake", "orange monkey winter berlin", "summer8302749104738", "830274910473826", "the summer of the otter", chosen, chosen2, "äöü ß 日本語の長い合言葉です", newPagePassword().Reveal()} {
 		must(t, checkPassword("ana", good))
 	}
 }

@@ -132,7 +132,7 @@ func checkPassword(name Name, password string) error {
 		return fault.New(fault.Invalid, "the password holds something that no keyboard types", "use letters, digits, signs and spaces")
 	case utf8.RuneCountInString(password) < minPassword:
 		return fault.Newf(fault.Invalid, "the password has fewer than %d characters", minPassword).WithHint("%s", hint)
-	case distinct(password) < 6, strings.Contains(strings.ToLower(password), string(name)) && utf8.RuneCountInString(password)-len(name) < minPassword-3:
+	case distinct(password) < 6, strings.Contains(strings.ToLower(password), string(name)) && utf8.RuneCountInString(password)-len(name) < minPassword-3, isEasy(name, password):
 		return fault.New(fault.Invalid, "the password is one of the first that somebody would guess", hint)
 	}
 	return nil
