@@ -178,6 +178,8 @@ func TestWrongWordsAndFlagsSayWhatWasMeant(t *testing.T) {
 		{"fleet create", "weir fleet needs a database to write to", "weir fleet create --to postgres://user@host/database --accounts 1000"},
 		{"fleet create --to postgres://h/d --until soon", "--until is not a date", "write it as 2026-11-20"},
 		{"fleet create --to postgres://h/d --profile thick", "there is no such profile of the fleet", "use thin or full"},
+		{"fleet create --to postgres://h/d --days 0", "a fleet has at least one day of history", "--days 1 is the shortest; --accounts 0 makes the empty schema"},
+		{"demo --days 0", "a fleet has at least one day of history", "--days 1 is the shortest; --accounts 0 makes the empty schema"},
 		{"ledger verify dir", "weir ledger verify needs the public key", "weir ledger verify --key FILE DIR; weir status prints the key"},
 		{"metric show x --from yesterday", `--from "yesterday" is no time`, "give a date (--from 2026-11-01) or an RFC 3339 time (--from 2026-11-01T13:00:00Z)"},
 	} {

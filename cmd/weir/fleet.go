@@ -16,6 +16,9 @@ func (a *app) fleetCommand() *cobra.Command {
 
 var errNoTarget = fault.New(fault.Usage, "weir fleet needs a database to write to", "weir fleet create --to postgres://user@host/database --accounts 1000")
 
+// errNoDays is for 0 days, which the fleet would take for those that nobody chose.
+var errNoDays = fault.New(fault.Usage, "a fleet has at least one day of history", "--days 1 is the shortest; --accounts 0 makes the empty schema")
+
 func (a *app) fleetCreateCommand() *cobra.Command {
 	var o fleet.Options
 	var profile, truth, until string
@@ -26,7 +29,7 @@ func (a *app) fleetCreateCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.URL, "to", "", "connection `URL` of the database")
 	f.IntVar(&o.Accounts, "accounts", 1000, "how many accounts; 0 makes the empty schema")
-	f.IntVar(&o.Days, "days", fleet.DefaultDays, "how many days of history")
+	f.IntVar(&o.Days, "days", fleet.DefaultDays, "how many days of history, at least 1")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same rows")
 	f.StringVar(&profile, "profile", string(fleet.ProfileThin), "thin or full telemetry")
 	f.StringVar(&until, "until", "", "end of the history, a `DATE`, exclusive (default today, UTC)")
@@ -34,6 +37,9 @@ func (a *app) fleetCreateCommand() *cobra.Command {
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
 		if o.URL == "" {
 			return errNoTarget
+		}
+		if o.Days == 0 {
+			return errNoDays
 		}
 		if until != "" {
 			at, err := time.Parse(time.DateOnly, until)
@@ -102,12 +108,15 @@ func (a *app) demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "the whole product on one machine: a private PostgreSQL with a living fleet, the copy, the numbers", Args: takes(0, 0),
 	}
-	c.Flags().StringVar(&o.Dir, "dir", "demo", "the `FOLDER` of the demo; that of an earlier demo is used anew")
+	c.Flags().StringVar(&o.Dir, "dir", "demo", "the `FOLDER` of the demo; what an earlier demo left in it is thrown away")
 	c.Flags().IntVar(&o.Accounts, "accounts", 10_000, "how many accounts the fleet has")
-	c.Flags().IntVar(&o.Days, "days", 30, "how many days of history")
+	c.Flags().IntVar(&o.Days, "days", 30, "how many days of history, at least 1")
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the fleet")
 	c.Flags().DurationVar(&o.Live, "live", 0, "end after the fleet has lived on for so long (default: until Ctrl-C)")
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
+		if o.Days == 0 {
+			return errNoDays
+		}
 		p := newProgress(a.stderr)
 		defer p.end()
 		o.Log, o.Creating, o.Copying = a.log(), p.creating, p.show

@@ -33,7 +33,7 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 		Example: "  weir ledger show --reads fleet.device.model_id --from 2026-11-01 --to 2026-12-01\n  weir ledger show --type question --person ada",
 	}
 	c.Flags().Int64Var(&asked.first, "from-entry", 0, "begin with the entry of this `NUMBER`")
-	c.Flags().StringVar(&asked.kind, "type", "", "only entries of this `TYPE`: start, stop, policy, batch, question, answer, people, verification …")
+	c.Flags().StringVar(&asked.kind, "type", "", "only entries of this `TYPE`: "+strings.Join(entryTypes, ", "))
 	c.Flags().StringVar(&asked.person, "person", "", "only entries by the account of this `NAME`: who asked")
 	c.Flags().StringVar(&asked.reads, "reads", "", "only questions that read this `COLUMN`, written as schema.table.column")
 	c.Flags().StringVar(&asked.since, "from", "", "first `TIME`, inclusive: a date or RFC 3339")
@@ -48,18 +48,26 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 			return err
 		}
 		out := bufio.NewWriter(a.stdout) // a record may be long
+		nothing := true
 		for e, err := range ledger.FindDir(cmd.Context(), filepath.Join(config.State, "ledger"), f) {
 			if err != nil {
 				return errors.Join(out.Flush(), err)
 			}
+			nothing = false
 			if err := a.showEntry(out, e); err != nil {
 				return err
 			}
+		}
+		if nothing {
+			a.complain("no entry of the record matches")
 		}
 		return out.Flush()
 	})
 	return c
 }
+
+// entryTypes are the types that entries of the record have.
+var entryTypes = []string{"start", "stop", "source_script", "policy", "batch", "question", "answer", "people", "verification"}
 
 // showEntry writes an entry's line.
 func (a *app) showEntry(out io.Writer, e ledger.Entry) error {
@@ -94,6 +102,13 @@ type entryQuestion struct {
 func (q *entryQuestion) filter() (ledger.Filter, error) {
 	f := ledger.Filter{First: ledger.Index(q.first), Principal: q.person}
 	if q.kind != "" {
+		if !slices.Contains(entryTypes, q.kind) {
+			hint := "there are " + strings.Join(entryTypes, ", ")
+			if near := nearest(q.kind, entryTypes); near != "" {
+				hint = "did you mean " + near + "? " + hint
+			}
+			return f, fault.New(fault.Usage, "--type is none of the types that entries have", hint)
+		}
 		f.Types = []string{q.kind}
 	}
 	if q.reads != "" {
@@ -117,6 +132,9 @@ func (q *entryQuestion) filter() (ledger.Filter, error) {
 			return f, err
 		}
 		*t.into = at
+	}
+	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
+		return f, fault.New(fault.Usage, "the time range is empty: its end is not after its beginning", "from is inclusive and to is exclusive: for one day, give the day and the day after it")
 	}
 	return f, nil
 }

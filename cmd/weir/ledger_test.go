@@ -3,8 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +64,7 @@ func TestTheRecordTellsWhoReadAColumn(t *testing.T) {
 		{"--type question --from-entry 3", "3 4 6"},
 		{"--person ada", "1 2 4 5"},
 		{"--person ad", ""},
-		{"--type quest", ""},
+		{"--type verification", ""},
 		{"--from 2026-11-20T11:00:00Z --to 2026-11-20T13:00:00Z", "3 4"},
 		{"", "0 1 2 3 4 5 6 7"},
 	} {
@@ -73,7 +77,7 @@ func TestTheRecordTellsWhoReadAColumn(t *testing.T) {
 			}
 			got = append(got, fmt.Sprint(e.Index))
 		}
-		if r.code != 0 || strings.Join(got, " ") != c.want {
+		if r.code != 0 || strings.Join(got, " ") != c.want || (c.want == "") != (r.stderr == "weir: no entry of the record matches\n") {
 			t.Errorf("ledger show %s: entries %v, want %s; %+v", c.flags, got, c.want, r)
 		}
 	}
@@ -88,5 +92,47 @@ func TestTheRecordTellsWhoReadAColumn(t *testing.T) {
 `
 	if r := called(t, append([]string{"ledger", "show"}, flags...)...); r.stdout != want {
 		t.Errorf("for people:\n%s\nwant:\n%s", r.stdout, want)
+	}
+}
+
+func TestTheRecordIsAskedForWhatItHas(t *testing.T) {
+	flags := recorded(t, ledger.Entry{Time: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Type: "start", Principal: "weir"})
+	for asked, want := range map[string]string{
+		"--type foo":                           "weir: --type is none of the types that entries have\nhint: there are start, stop, source_script, policy, batch, question, answer, people, verification\n",
+		"--type questions":                     "weir: --type is none of the types that entries have\nhint: did you mean question? there are start, stop, ",
+		"--from 2026-11-20 --to 2026-11-19":    "weir: the time range is empty: its end is not after its beginning\nhint: ",
+		"--from 2026-11-20 --to 2026-11-20":    "weir: the time range is empty: its end is not after its beginning\nhint: ",
+		"--reads device":                       "weir: --reads is not the name of a column\nhint: ",
+		"--from 2026-11-20 --to 2026-99-99":    "weir: ",
+		"--type start --person nobody --bogus": "weir: weir ledger show has no flag --bogus\n",
+	} {
+		r := called(t, append(append([]string{"ledger", "show"}, strings.Fields(asked)...), flags...)...)
+		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, want) {
+			t.Errorf("ledger show %s: %+v", asked, r)
+		}
+	}
+}
+
+// The types that the help tells are those that the code writes.
+func TestTheTypesOfEntriesAreAllTold(t *testing.T) {
+	written := regexp.MustCompile(`(?s)(?:ledger\.Entry\{[^}]*Type: |\brecord\((?:ctx|context\.WithoutCancel\(ctx\)), |Entry += )"([a-z_]+)"`)
+	types := map[string]bool{}
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(filepath.WalkDir("../../internal", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
+			types[m[1]] = true
+		}
+		return err
+	}))
+	if got, want := slices.Sorted(maps.Keys(types)), slices.Sorted(slices.Values(entryTypes)); !slices.Equal(got, want) {
+		t.Errorf("the code writes %v, the help tells %v", got, want)
 	}
 }

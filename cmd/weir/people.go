@@ -44,7 +44,7 @@ func (a *app) userListCommand() *cobra.Command {
 func (a *app) userShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show NAME", Short: "everything that may be shown of an account", Args: takes(1, 1),
-		Long: "show says what an account may do, what opens it and until when, and who is signed in with it. Times are UTC. Passwords, keys and tokens are shown once, when they are made.",
+		Long: "show says what an account may do by its role, what opens it and until when, and who is signed in with it. Times are UTC. Passwords, keys and tokens are shown once, when they are made.",
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
 				u, err := w.User(ctx, args[0])
@@ -59,6 +59,13 @@ func (a *app) userShowCommand() *cobra.Command {
 			})
 		}),
 	}
+}
+
+// roles are what each role may do.
+var roles = map[string]string{
+	"viewer":  "ask for metrics",
+	"analyst": "ask for metrics, and SELECT over what is open to SQL",
+	"admin":   "administer people and settings; see no data by that",
 }
 
 func (a *app) showUser(u *node.User) {
@@ -77,7 +84,7 @@ func (a *app) showUser(u *node.User) {
 	if from == "" {
 		from = "anywhere"
 	}
-	a.printf("name           %s\nrole           %s\nkind           %s\nadded          %s by %s\n", u.Name, u.Role, u.Kind, moment(u.Created), printable(u.CreatedBy))
+	a.printf("name           %s\nrole           %s\nmay            %s\nkind           %s\nadded          %s by %s\n", u.Name, u.Role, roles[string(u.Role)], u.Kind, moment(u.Created), printable(u.CreatedBy))
 	if u.Disabled {
 		a.printf("disabled       nothing signs it in\n")
 	}
@@ -201,7 +208,7 @@ With --revoke it ends one certificate, by the serial number that weir user show 
 		Example: "  weir user certificate grafana --out keys",
 	}
 	c.Flags().StringVar(&out, "out", "", "the `DIR` for the certificate and its key; neither file may exist")
-	c.Flags().StringVar(&revoke, "revoke", "", "end the certificate of this `SERIAL` number")
+	c.Flags().StringVar(&revoke, "revoke", "", "end the certificate of this `SERIAL` number, as weir or openssl prints it")
 	c.RunE = does(func(cmd *cobra.Command, args []string) error {
 		if (out == "") == (revoke == "") {
 			return fault.New(fault.Usage, "weir user certificate makes one or ends one", "weir user certificate NAME --out DIR, or weir user certificate NAME --revoke SERIAL")
@@ -297,6 +304,9 @@ The roles: viewer (metrics), analyst (metrics, and SELECT over what is open to S
 		}
 		return a.connected(cmd, func(ctx context.Context, w node.Weir) error {
 			u, err := addUser(ctx, w, q, dir)
+			if f := fault.Public(err); err != nil && f.Kind == fault.Invalid { // all that it takes stands on the command line
+				return fault.New(fault.Usage, f.Message, f.Hint).WithCause(err)
+			}
 			if err != nil {
 				return err
 			}

@@ -111,6 +111,18 @@ func TestAccountsAreAdministeredWhileWeirRuns(t *testing.T) {
 		}
 		g.refuses(t, 1, "hint: weir user list shows which there are", "user", "show", "somebody.else")
 	})
+	t.Run("what can never be right on the command line is wrong usage", func(t *testing.T) {
+		g.refuses(t, 2, "weir: this is no name for an account\nhint: use 1 to 63", "user", "add", "Not/A Name", "--role", "analyst")
+		g.refuses(t, 2, "weir: this name is reserved\nhint: ", "user", "add", "root", "--role", "analyst")
+		g.refuses(t, 2, "weir: there is no such role\nhint: the roles are viewer", "user", "add", "zoe", "--role", "king")
+		g.refuses(t, 2, "weir: the address range 0.0.0.0/0 is too wide to protect anything\nhint: ", "user", "add", "wide", "--role", "analyst", "--service", "--network", "0.0.0.0/0")
+		g.refuses(t, 4, "there is an account of this name", "user", "add", "ada", "--role", "analyst")
+	})
+	t.Run("an account's rights are said", func(t *testing.T) {
+		if shown := g.does(t, "user", "show", "ada"); !strings.Contains(shown, "\nrole           analyst\nmay            ask for metrics, and SELECT over what is open to SQL\n") {
+			t.Error(shown)
+		}
+	})
 	t.Run("the record holds who did what and no secret", func(t *testing.T) {
 		me, err := user.Current()
 		if err != nil {
