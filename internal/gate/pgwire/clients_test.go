@@ -69,6 +69,8 @@ func TestPsql(t *testing.T) {
 		"no such setting": {l.words("alice", "verify-full", "options='-c there_is_none=1'"), "SELECT 1", "", "FATAL:  there is no such parameter"},
 		"settings":        {l.words("alice", "verify-full", "application_name=report options='-c statement_timeout=1000 -c extra_float_digits=2'"), "SHOW statement_timeout; SHOW application_name; RESET ALL; SHOW statement_timeout", "1s\nreport\nRESET\n1s\n", ""},
 		"an error":        {l.words("alice", "verify-full", ""), "SELECT 1,\n  nowhere;\nSELECT 2;\n", "2\n", "ERROR:  there is no such column\nLINE 2:   nowhere;\n          ^\nHINT:  look at the statement"},
+		"an explanation":  {l.words("alice", "verify-full", ""), "EXPLAIN ANALYZE SELECT 1;\nSELECT 2;\n", "2\n", "ERROR:  EXPLAIN is not answered here\nHINT:  weir query --explain '"},
+		"a new password":  {l.words("alice", "verify-full", ""), "SHOW password_encryption;\nSELECT 2;\n", "2\n", "ERROR:  no password is chosen here\nHINT:  weir login makes a new SQL password; "}, // what \password begins with
 		"in pieces":       {l.words("alice", "verify-full", ""), "\\set FETCH_COUNT 1000\nSELECT n FROM numbers ORDER BY n LIMIT 2500 OFFSET 97500;\n", "97500\n", ""},
 		"a block":         {l.words("alice", "verify-full", ""), "BEGIN;\nSELECT 1;\nSELECT nowhere;\nSELECT 2;\nCOMMIT;\n", "BEGIN\n1\nROLLBACK\n", "ERROR:  the transaction has failed"},
 		"copy":            {l.words("alice", "verify-full", ""), "\\copy (SELECT n, name FROM numbers ORDER BY n LIMIT 2) TO STDOUT WITH (FORMAT csv, HEADER)\n", "n,name\n0,row 0\n1,row 1\n", ""},

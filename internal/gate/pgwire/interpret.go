@@ -60,6 +60,8 @@ func readerOf(first string) func(*reader) (interpretation, error) {
 		return readCopy
 	case "listen", "unlisten", "notify":
 		return readListen
+	case "explain":
+		return readExplain
 	}
 	return nil
 }
@@ -363,6 +365,9 @@ func readShow(r *reader) (interpretation, error) {
 		}
 		a.name = name
 	}
+	if a.name == "password_encryption" { // what psql asks for when somebody types \password
+		return interpretation{}, stated(fault.NotFound, "42704", "no password is chosen here", "weir login makes a new SQL password; the page password is changed on weir's page, under Account")
+	}
 	if _, ok := known[a.name]; !ok && !a.all {
 		return interpretation{}, unknownParameter()
 	}
@@ -395,6 +400,10 @@ func readListen(r *reader) (interpretation, error) {
 	}
 	// Saying yes would promise notices that never come.
 	return interpretation{}, stated(fault.Refused, "0A000", "there are no notifications here", "ask again from time to time")
+}
+
+func readExplain(*reader) (interpretation, error) {
+	return interpretation{}, stated(fault.Refused, "0A000", "EXPLAIN is not answered here", "weir query --explain 'SELECT …' shows what would run and which columns it reads, and so does the page's POST /api/v1/query/explain")
 }
 
 func readDeallocate(r *reader) (interpretation, error) {
