@@ -221,6 +221,8 @@ func TestPsqlFindsItsWay(t *testing.T) {
 		{`\df`, "(0 rows)"},
 		{`\dp`, "app_user"},
 		{"SELECT current_user", "ada"},
+		{"SELECT now(), current_date, current_user, version()", "ada"},
+		{"SELECT now() FROM fleet.product_model LIMIT 1", "(1 row)"},
 		{"SELECT model FROM fleet.product_model ORDER BY 1 LIMIT 1", "(1 row)"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "psql", dsn(ada.SQL, "channel_binding=require"), "-X", "-c", c.command).CombinedOutput()

@@ -14,7 +14,7 @@ func (a *app) queryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "query SQL", Short: "ask the copy in SQL, through the gate, like everybody else", Args: takes(1, 1),
 		Long: `query answers one SELECT in DuckDB's language over what is open to SQL. It is decided on, limited and recorded like everybody's; its literals stand in the record as keyed hashes.
-With --explain it shows the decision and runs nothing.`,
+With --explain it shows the decision and runs nothing; that the question was put is recorded then, too.`,
 		Example: `  weir query "SELECT model_id, count(*) FROM fleet.device GROUP BY ALL ORDER BY 2 DESC"`,
 	}
 	c.Flags().BoolVar(&explain, "explain", false, "show the decision: what would run, and which columns it reads")
