@@ -44,13 +44,14 @@ var mayImport = map[string][]string{
 	"flow":             {"source", "policy", "treatment", "store", "ledger", "fault"},
 	"metric":           {"fault"},
 	"gate":             {"store", "policy", "ledger", "metric", "catalogue", "decision", "fault"},
-	"gate/pgwire":      {"gate", "metric", "fault"},
+	"gate/pgwire":      {"arrays", "gate", "metric", "fault"},
 	"gate/web":         {"gate", "gate/web/chart", "metric", "people", "fault"}, // people: names, accounts, sessions and secrets as they are shown to their owners
 	"gate/web/chart":   {},
 	"ledger":           {"fault"},
 	"people":           {"fault"},
 	"catalogue":        {"fault", "decision"},
-	"decision":         {"fault"},
+	"decision":         {"arrays", "fault"},
+	"arrays":           {},
 	"guard":            {"ledger", "detect", "policy", "fault"},
 	"incident":         {"ledger", "fault"},
 	"node": {

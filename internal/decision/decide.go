@@ -49,7 +49,7 @@ func (d *Decider) Decide(ctx context.Context, r Request) (*Decision, error) {
 	if err := d.name(ctx, statement); err != nil {
 		return nil, err
 	}
-	w := &walker{sql: r.SQL, catalog: r.Catalog, parameters: map[int]bool{}, growth: 1}
+	w := &walker{sql: r.SQL, catalog: r.Catalog, types: r.Types, parameters: map[int]string{}, growth: 1}
 	top := object(statement, "node")
 	w.query(top, nil, nil)
 	if w.rule == "" && r.MaxRows > 0 {
@@ -68,7 +68,7 @@ func (d *Decider) Decide(ctx context.Context, r Request) (*Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Decision{SQL: sql, Parameters: len(w.parameters), Reads: w.reads(), Shape: d.shape(sql, r.Catalog)}, nil
+	return &Decision{SQL: sql, Parameters: len(w.parameters), Casts: w.casts(), Reads: w.reads(), Shape: d.shape(sql, r.Catalog)}, nil
 }
 
 // parse asks the parser and returns the only statement.
@@ -207,6 +207,8 @@ func changes(v any) bool {
 			return len(list(x, "column_names")) > 2
 		case "CONSTANT":
 			return castConstant(x) != ""
+		case "PARAMETER": // it may go out in a cast
+			return true
 		}
 		for _, c := range x {
 			if changes(c) {

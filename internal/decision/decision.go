@@ -31,7 +31,8 @@ type Catalog struct {
 type Request struct {
 	SQL     string
 	Catalog *Catalog
-	MaxRows int64 // the limit that goes into the text, plus one so that a cut can be told; 0: none
+	Types   []string // of $1, $2, … as the asker declared them, in the engine's words (INTEGER, VARCHAR[]); "" or missing: not declared. Others than a client can declare count as that
+	MaxRows int64    // the limit that goes into the text, plus one so that a cut can be told; 0: none
 }
 
 // Read is a table that an allowed statement reads, and the columns of it that it reads anywhere: in its output, its conditions, its groups.
@@ -42,10 +43,11 @@ type Read struct {
 
 // Decision allows a statement.
 type Decision struct {
-	SQL        string // what runs: regenerated, every name resolved and qualified, limits put in
-	Parameters int    // $1…$n
-	Reads      []Read // sorted
-	Shape      string // the statement with every literal replaced by a keyed hash of it: what the record holds
+	SQL        string   // what runs: regenerated, every name resolved and qualified, limits put in
+	Parameters int      // $1…$n
+	Casts      []string // of the parameters: the type to which the statement casts it wherever it stands, as in Request.Types; "": none
+	Reads      []Read   // sorted
+	Shape      string   // the statement with every literal replaced by a keyed hash of it: what the record holds
 }
 
 // Rule names why a statement was refused. It is stable; the documentation lists them.

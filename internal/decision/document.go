@@ -26,7 +26,7 @@ func Functions() []FunctionGroup {
 // ruleOrder is the order in which the documentation tells of the rules: that in which a statement meets them.
 var ruleOrder = []Rule{
 	RuleBytes, RuleLength, RuleSyntax, RuleSelect, RuleTable, RuleColumn, RuleAmbiguous, RuleSource, RuleFunction, RuleSession, RulePattern, RuleType, RuleSample,
-	RuleRecursion, RuleSize, RuleLimit, RuleParameter, RuleConstruct, RuleRegenerated,
+	RuleRecursion, RuleSize, RuleLimit, RuleParameter, RuleArray, RuleConstruct, RuleRegenerated,
 }
 
 // Documentation returns the page about the language: docs/sql.md is exactly this.
@@ -72,7 +72,9 @@ This page is made from the lists that decide, and a test holds it against them.
 - UNION, UNION BY NAME, INTERSECT, EXCEPT, with ALL
 - lists, structs, maps, arrays and JSON with their literals, slices, lambdas, list comprehensions, and ` + "`column.function()`" + `
 - ` + "`*`" + ` with EXCLUDE, REPLACE, RENAME and LIKE; COLUMNS with a pattern, a list or a lambda: they stand for the columns that you may see
-- casts and TRY to the built-in types; parameters $1, $2, … and ?
+- casts and TRY to the built-in types
+- parameters $1, $2, … and ?: of the type of the column beside them, of that to which the statement casts them, or of that which the client declares
+- lists as parameters, in PostgreSQL's text or binary form of an array of one dimension: ` + "`= ANY($1)`, `<> ALL($1)`, `unnest($1::bigint[])`" + `; and as texts: ` + "`'{1,2}'::int[]`" + `
 - unnest, range and generate_series in FROM, with ORDINALITY
 
 A table may be written without its schema when only one table of your role has its name. A limit that you write stays when it is smaller than that on rows.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -84,8 +83,7 @@ func (w *walker) expression(n node, s *scope, known *tables) {
 		w.cases(n, s, known)
 	case "CAST":
 		allow("child", "cast_type", "try_cast")
-		w.typ(object(n, "cast_type"), location(n))
-		w.expression(object(n, "child"), s, known)
+		w.cast(n, s, known)
 	case "COLLATE":
 		allow("child", "collation")
 		w.collation(n)
@@ -110,7 +108,7 @@ func (w *walker) expression(n node, s *scope, known *tables) {
 		s.readAll() // it counts the columns of the FROM
 	case "PARAMETER":
 		allow("identifier")
-		w.parameter(n)
+		w.parameter(n, "")
 	default:
 		w.refuse(RuleConstruct, location(n))
 	}
@@ -207,17 +205,8 @@ func (w *walker) subquery(n node, s *scope, known *tables) {
 	q := object(n, "subquery")
 	w.keys(q, "node")
 	w.optional(n, "child", s, known)
+	w.anyOf(n, s)
 	w.query(object(q, "node"), s, known)
-}
-
-// parameter allows $1, $2, …
-func (w *walker) parameter(n node) {
-	i, err := strconv.Atoi(text(n, "identifier"))
-	if err != nil || i < 1 || i > maxParameters {
-		w.refuse(RuleParameter, location(n))
-		return
-	}
-	w.parameters[i] = true
 }
 
 const maxParameters = 1000

@@ -23,6 +23,7 @@ const (
 	RuleSize        Rule = "size"        // a constant that makes the answer grow without bound
 	RuleLimit       Rule = "limit"       // a limit that cannot be combined with the limit on rows
 	RuleParameter   Rule = "parameter"   // a parameter that is named, or numbers with gaps
+	RuleArray       Rule = "array"       // an array written as a text that is none of one dimension
 	RuleConstruct   Rule = "construct"   // a part of the language that is not on the list
 	RuleRegenerated Rule = "regenerated" // the text made from the tree does not mean the tree
 )
@@ -97,6 +98,10 @@ var sayings = map[Rule]saying{
 	RuleParameter: {
 		fault.Refused, "42P02", "parameters must be numbered from $1 without a gap",
 		"write $1, $2, … or ?, at most 1000 of them, and not $name",
+	},
+	RuleArray: {
+		fault.Refused, "22P02", "an array in the statement is written in a way that is not read here",
+		"write ARRAY[1, 2], or '{1,2}' with one dimension and without bounds",
 	},
 	RuleConstruct: {
 		fault.Refused, "0A000", "the statement uses a part of the language that is not answered here",

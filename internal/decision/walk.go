@@ -13,11 +13,12 @@ type walker struct {
 	ctes       int
 	nodes      int
 	depth      int
-	parameters map[int]bool
-	unnamed    int   // in an expression whose columns get their names by the engine, so that functions must stay as they are written
-	growth     int64 // how often the counts around this place repeat it
-	rule       Rule  // the first rule that was broken
-	at         int   // the byte at which it was
+	types      []string       // of the parameters, as the client declared them
+	parameters map[int]string // the type that the statement casts each of them to wherever it stands; "": none, or several
+	unnamed    int            // in an expression whose columns get their names by the engine, so that functions must stay as they are written
+	growth     int64          // how often the counts around this place repeat it
+	rule       Rule           // the first rule that was broken
+	at         int            // the byte at which it was
 }
 
 // refuse keeps the first refusal. The walk goes on to no effect.

@@ -3,6 +3,7 @@ package gate
 import (
 	"container/list"
 	"crypto/sha256"
+	"strings"
 	"sync"
 
 	"github.com/weirproject/weir/internal/decision"
@@ -23,18 +24,20 @@ type decided struct {
 
 // statementKey is everything that a decision depends on, besides what is fixed in a gate's life: the policy, the decider, its parser and its key. It is decided by these alone (decision.Decide is
 // a function of its request), so the same key has the same decision, and what can change that changes the key: the exact text, what exists for the asker (a catalogue that was changed in
-// any way is another one, by its pointer, which the entry keeps alive, so that no other catalogue can ever have it), the limit on rows, and the role. The person is part of it although
+// any way is another one, by its pointer, which the entry keeps alive, so that no other catalogue can ever have it), the types that its parameters were declared with, the limit on rows,
+// and the role. The person is part of it although
 // nothing is decided by it: what was decided for one is never used for another. It hides nothing about who asked what: the engines keep plans by their text for everybody.
 type statementKey struct {
 	text    [sha256.Size]byte
+	types   string // one after the other, with line ends between
 	catalog *decision.Catalog
 	maxRows int64
 	role    Role
 	person  string
 }
 
-func (s *Session) keyOf(sql string, c *decision.Catalog, maxRows int64) statementKey {
-	return statementKey{text: sha256.Sum256([]byte(sql)), catalog: c, maxRows: maxRows, role: s.principal.Role, person: s.principal.Name}
+func (s *Session) keyOf(sql string, types []string, c *decision.Catalog, maxRows int64) statementKey {
+	return statementKey{text: sha256.Sum256([]byte(sql)), types: strings.Join(types, "\n"), catalog: c, maxRows: maxRows, role: s.principal.Role, person: s.principal.Name}
 }
 
 // statements keeps decisions that allowed something. Refusals are decided anew each time. Its zero value is empty.
@@ -65,7 +68,7 @@ func (k *statements) find(key statementKey) *decided {
 }
 
 func (k *statements) keep(key statementKey, d *decided) {
-	e := &entry{key: key, decided: d, bytes: sizeOfDecided(d)}
+	e := &entry{key: key, decided: d, bytes: sizeOfDecided(d) + len(key.types)}
 	if e.bytes > keptBytes/8 {
 		return
 	}
@@ -96,6 +99,9 @@ func (k *statements) remove(at *list.Element) {
 func sizeOfDecided(d *decided) int {
 	const small = 512 // a structure with what is around it
 	n := small + len(d.decision.SQL) + len(d.decision.Shape)
+	for _, c := range d.decision.Casts {
+		n += len(c) + small/32
+	}
 	for _, r := range d.decision.Reads {
 		n += len(r.Table) + small/8
 		for _, c := range r.Columns {

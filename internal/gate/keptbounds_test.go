@@ -21,8 +21,8 @@ func TestKeptDecisionsAreBoundedByNumberAndBytes(t *testing.T) {
 	c := &decision.Catalog{}
 	k := &s.gate.kept
 	for i := range 3 * keptStatements {
-		k.keep(s.keyOf(strconv.Itoa(i), c, 1), made(100))
-		if k.find(s.keyOf("0", c, 1)) == nil {
+		k.keep(s.keyOf(strconv.Itoa(i), nil, c, 1), made(100))
+		if k.find(s.keyOf("0", nil, c, 1)) == nil {
 			t.Fatalf("what is used all the time is gone after %d", i)
 		}
 	}
@@ -30,16 +30,16 @@ func TestKeptDecisionsAreBoundedByNumberAndBytes(t *testing.T) {
 		t.Errorf("%d entries, %d in order", n, k.order.Len())
 	}
 	for i := range 100 {
-		k.keep(s.keyOf("long "+strconv.Itoa(i), c, 1), made(keptBytes/20))
+		k.keep(s.keyOf("long "+strconv.Itoa(i), nil, c, 1), made(keptBytes/20))
 		if k.bytes > keptBytes {
 			t.Fatalf("%d bytes", k.bytes)
 		}
 	}
-	k.keep(s.keyOf("huge", c, 1), made(keptBytes))
-	if k.find(s.keyOf("huge", c, 1)) != nil || k.find(s.keyOf("long 99", c, 1)) == nil {
+	k.keep(s.keyOf("huge", nil, c, 1), made(keptBytes))
+	if k.find(s.keyOf("huge", nil, c, 1)) != nil || k.find(s.keyOf("long 99", nil, c, 1)) == nil {
 		t.Error("a huge one pushed the others out")
 	}
-	k.keep(s.keyOf("new", &decision.Catalog{}, 1), made(1))
+	k.keep(s.keyOf("new", nil, &decision.Catalog{}, 1), made(1))
 	if len(k.entries) != 1 || k.order.Len() != 1 || k.bytes > 2000 {
 		t.Errorf("another catalogue left %d entries, %d bytes", len(k.entries), k.bytes)
 	}
@@ -53,7 +53,7 @@ func TestKeptDecisionsAreForManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			s := &Session{principal: Principal{Name: strconv.Itoa(g % 3)}}
 			for i := range 2000 {
-				key := s.keyOf(strconv.Itoa(i%50), catalogs[i/700%2], int64(g%2))
+				key := s.keyOf(strconv.Itoa(i%50), nil, catalogs[i/700%2], int64(g%2))
 				want := s.principal.Name + " " + strconv.Itoa(i%50) + " " + strconv.Itoa(i/700%2) + " " + strconv.Itoa(g%2)
 				if d := k.find(key); d != nil && d.decision.Shape != want {
 					t.Errorf("got %q, want %q", d.decision.Shape, want)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,14 +35,17 @@ func (s *Statement) Decision() *decision.Decision { return s.decision }
 // Parameters are the types of $1…$n; Null where only the value would tell.
 func (s *Statement) Parameters() []arrow.Field { return s.description.Parameters }
 
+// Casts are the types to which the statement casts its parameters, "" for none (decision.Decision.Casts).
+func (s *Statement) Casts() []string { return s.decision.Casts }
+
 // Schema is the shape of the answer.
 func (s *Statement) Schema() *arrow.Schema { return s.description.Schema }
 
-// Prepare decides on one statement and runs nothing. A refusal is recorded; the error is a *fault.Error, for a refusal with a *decision.RefusalError as its cause.
-func (s *Session) Prepare(ctx context.Context, sql string) (*Statement, error) {
+// Prepare decides on one statement and runs nothing. types are those of its parameters as the client declared them (decision.Request.Types). A refusal is recorded; the error is a *fault.Error, for a refusal with a *decision.RefusalError as its cause.
+func (s *Session) Prepare(ctx context.Context, sql string, types ...string) (*Statement, error) {
 	began := time.Now()
 	asked := s.asked("sql")
-	d, err := s.decideInTurn(ctx, sql)
+	d, err := s.decideInTurn(ctx, sql, types)
 	if err == nil {
 		return &Statement{session: s, decision: d.decision, description: d.description}, nil
 	}
@@ -67,7 +72,7 @@ func notAccepted(err error) error {
 }
 
 // decideInTurn is decideSQL for one statement after the other, of whoever asks too many at once.
-func (s *Session) decideInTurn(ctx context.Context, sql string) (*decided, error) {
+func (s *Session) decideInTurn(ctx context.Context, sql string, types []string) (*decided, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.gate.o.Timeout)
 	defer cancel()
 	leave, err := s.small(ctx)
@@ -75,11 +80,11 @@ func (s *Session) decideInTurn(ctx context.Context, sql string) (*decided, error
 		return nil, err
 	}
 	defer leave()
-	return s.decideSQL(ctx, sql)
+	return s.decideSQL(ctx, sql, types)
 }
 
 // decideSQL decides on a statement and describes it, or says what was decided before.
-func (s *Session) decideSQL(ctx context.Context, sql string) (*decided, error) {
+func (s *Session) decideSQL(ctx context.Context, sql string, types []string) (*decided, error) {
 	r := s.principal.Role.Rights()
 	if !r.SQL {
 		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask for a metric, or ask an administrator for an account of the role analyst").
@@ -92,11 +97,54 @@ func (s *Session) decideSQL(ctx context.Context, sql string) (*decided, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := s.keyOf(sql, catalog, r.MaxRows)
+	key := s.keyOf(sql, types, catalog, r.MaxRows)
 	if d := s.gate.kept.find(key); d != nil {
 		return d, nil
 	}
-	made, err := s.gate.o.Decider.Decide(ctx, decision.Request{SQL: sql, Catalog: catalog, MaxRows: r.MaxRows})
+	d, err := s.describedAs(ctx, decision.Request{SQL: sql, Catalog: catalog, MaxRows: r.MaxRows, Types: types})
+	if err != nil {
+		return nil, err
+	}
+	s.gate.kept.keep(key, d)
+	return d, nil
+}
+
+// describedAs decides with as little of what the client declared as the engine needs to know every type: where a parameter stands beside a column, the column says more of it than many clients
+// do (a UUID that is declared to be a text), and a plan with types of its own is kept. Lists are an exception: the engine never finds them out.
+func (s *Session) describedAs(ctx context.Context, r decision.Request) (*decided, error) {
+	declared := r.Types
+	var best *decided
+	for _, wanted := range []func(string) bool{
+		func(t string) bool { return strings.HasSuffix(t, "[]") },
+		func(t string) bool { return t != "VARCHAR" },
+		func(string) bool { return true },
+	} {
+		types := make([]string, len(declared))
+		for i, t := range declared {
+			if wanted(t) {
+				types[i] = t
+			}
+		}
+		if best != nil && slices.Equal(types, r.Types) {
+			continue
+		}
+		r.Types = types
+		d, err := s.decideOnce(ctx, r)
+		switch {
+		case err != nil && best == nil:
+			return nil, err
+		case err != nil:
+			return best, nil //nolint:nilerr // what was found before stands, and what it says is held against the answer
+		}
+		if best = d; d.settled() {
+			return d, nil
+		}
+	}
+	return best, nil
+}
+
+func (s *Session) decideOnce(ctx context.Context, r decision.Request) (*decided, error) {
+	made, err := s.gate.o.Decider.Decide(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +153,17 @@ func (s *Session) decideSQL(ctx context.Context, sql string) (*decided, error) {
 		// What the decision lets through and the engine does not accept (types that do not fit, a wrong number of arguments): its own words may quote values, so ours say less.
 		return nil, notAccepted(err)
 	}
-	s.gate.kept.keep(key, d)
 	return d, nil
+}
+
+// settled says whether all types are known: of each parameter by its place, or because the statement casts it.
+func (d *decided) settled() bool {
+	for i, f := range d.description.Parameters {
+		if f.Type.ID() == arrow.NULL && (i >= len(d.decision.Casts) || d.decision.Casts[i] == "") {
+			return false
+		}
+	}
+	return true
 }
 
 // Run records the question and answers it. Close the answer: only then is its end recorded, and only when Close returned nil may it be believed to be whole.

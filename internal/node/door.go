@@ -240,16 +240,24 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 	if catalogue.Recognises(sql) {
 		return v.aboutItself(ctx, sql)
 	}
-	st, err := v.session.Prepare(ctx, sql)
+	words := make([]string, len(types))
+	for i, t := range types {
+		words[i] = pgwire.EngineType(t)
+	}
+	st, err := v.session.Prepare(ctx, sql, words...)
 	if err != nil {
 		return nil, stated(err, "42601")
 	}
 	out := &question{visitor: v, statement: st}
-	for i, t := range st.Parameters() {
-		oid := pgwire.OIDOf(t)
-		if i < len(types) && types[i] != 0 {
-			oid = types[i]
+	for i, f := range st.Parameters() {
+		described, declared := pgwire.OIDOf(f), uint32(0)
+		if described == 0 { // it stands in places of several types, or only in casts of what it is cast to
+			described = pgwire.OIDOfEngineType(st.Casts()[i])
 		}
+		if i < len(types) {
+			declared = types[i]
+		}
+		oid := pgwire.ParameterType(declared, described)
 		if oid == 0 {
 			return nil, v.refuse(ctx, "sql", stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).WithHint("cast it: $%d::bigint", i+1), "42P18"))
 		}

@@ -25,11 +25,18 @@ func decode(oid uint32, binaryForm bool, v []byte) (any, error) {
 	if v == nil {
 		return nil, nil //nolint:nilnil // NULL
 	}
+	element, list := elementOf[oid]
+	if list && binaryForm {
+		return decodeArray(element, true, v)
+	}
 	if binaryForm {
 		return decodeBinary(oid, v)
 	}
 	if !utf8.Valid(v) || strings.IndexByte(string(v), 0) >= 0 {
 		return nil, stated(fault.Invalid, "22021", "a parameter is not valid UTF-8", "set the client's encoding to UTF8")
+	}
+	if list {
+		return decodeArray(element, false, v)
 	}
 	return decodeText(oid, string(v))
 }
@@ -69,7 +76,9 @@ func decodeText(oid uint32, text string) (any, error) {
 			return nil, wrongValue()
 		}
 		return trimmed, nil
-	case oidDate, oidTimestamp, oidTimestamptz, oidTime, oidInterval:
+	case oidDate, oidTimestamp, oidTimestamptz:
+		return zoned(oid, trimmed), nil
+	case oidTime, oidInterval:
 		return trimmed, nil
 	}
 	return text, nil
@@ -85,6 +94,18 @@ func inRange(oid uint32, n int64) bool {
 		return n == int64(uint32(n)) //nolint:gosec // it is what is asked
 	}
 	return true
+}
+
+// zoned takes the time zone off a date without a time, as PostgreSQL does for types without one. JDBC's driver sends dates so.
+func zoned(oid uint32, s string) string {
+	date, zone, ok := strings.Cut(s, " ")
+	if !ok || len(zone) < 3 || zone[0] != '+' && zone[0] != '-' || strings.Trim(zone[1:], "0123456789:") != "" || strings.Contains(date, ":") {
+		return s
+	}
+	if oid == oidTimestamptz {
+		return date + " 00:00:00" + zone
+	}
+	return date
 }
 
 // parseBool reads a boolean as PostgreSQL does: any beginning of a word that is one alone.
