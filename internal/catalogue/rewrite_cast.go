@@ -130,13 +130,13 @@ func (r *rewriter) arrayText(text string, kind uint32) string {
 	return "CAST([" + strings.Join(quoted, ", ") + "] AS " + storage(kind) + ")"
 }
 
-// splitArray reads a flat array's text; a NULL is the text "\x00".
+// splitArray reads a flat array's text, or that of a list of the engine's, which parameters that are arrays come as: ["a", NULL]. A NULL is the text "\x00".
 func splitArray(text string) ([]string, bool) {
-	inner, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
-	if !ok || !strings.HasSuffix(inner, "}") {
+	inner := strings.TrimSpace(text)
+	if len(inner) < 2 || inner[:1]+inner[len(inner)-1:] != "{}" && inner[:1]+inner[len(inner)-1:] != "[]" {
 		return nil, false
 	}
-	inner = inner[:len(inner)-1]
+	inner = inner[1 : len(inner)-1]
 	if strings.TrimSpace(inner) == "" {
 		return nil, true
 	}
@@ -166,6 +166,7 @@ func splitArray(text string) ([]string, bool) {
 			finish()
 		case (c == '{' || c == '}') && !inQuotes:
 			return nil, false
+		case strings.IndexByte(" \t\r\n", c) >= 0 && !inQuotes && (quoted || b.Len() == 0): // around an element in quotes
 		default:
 			b.WriteByte(c)
 		}

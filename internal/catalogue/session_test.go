@@ -26,3 +26,25 @@ func TestWhatASessionKnowsOfItselfIsAnsweredTogether(t *testing.T) {
 		t.Errorf("all: %v %v", a, err)
 	}
 }
+
+// Protocols give an array as PostgreSQL's text or as the engine's list.
+func TestAnArrayParameterIsTakenInBothForms(t *testing.T) {
+	c := open(t, start(t), "ada", shop())
+	for form, want := range map[string]string{
+		`{fleet,billing}`: "billing fleet", `{"fleet", "billing"}`: "billing fleet", `["fleet", "billing"]`: "billing fleet", `[ "fleet" , NULL]`: "fleet", `{fleet,NULL}`: "fleet", `[]`: "", `{}`: "", `[" fleet"]`: "",
+	} {
+		a, err := ask(t.Context(), c, "SELECT nspname FROM pg_namespace WHERE nspname = ANY($1) ORDER BY 1", form)
+		var got []string
+		for _, r := range a.rows {
+			got = append(got, r...)
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %v %v, want %s", form, got, err, want)
+		}
+	}
+	for _, wrong := range []string{"fleet", "{fleet", "[fleet}", `["fleet]`, "{{fleet}}", "", "{"} {
+		if a, err := ask(t.Context(), c, "SELECT nspname FROM pg_namespace WHERE nspname = ANY($1)", wrong); err == nil {
+			t.Errorf("%q was taken: %v", wrong, a.rows)
+		}
+	}
+}
