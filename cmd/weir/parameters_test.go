@@ -126,6 +126,9 @@ func TestParametersOfEveryClientAreTakenByTheirType(t *testing.T) {
 		{"SELECT $1", []sent{number32(7)}, "7"},
 		{"SELECT $1", []sent{text(23, "NULL")}, "NULL"},
 		{"SELECT $1", []sent{untyped("7")}, "42P18"},
+		{"SELECT $1, $2", []sent{text(1700, "1.5"), text(25, "x")}, "42P18"},
+		{"SELECT $1::decimal(18,2)", []sent{text(1700, "1.5")}, "1.50"},
+		{"SELECT count(*) > 0 FROM fleet.device WHERE model_id > $1", []sent{text(1700, "0.5")}, "t"},
 		{"SELECT $1, model_id > 0 FROM fleet.device WHERE device_id = $2", []sent{text(25, "x"), text(25, device)}, "x,t"},
 		// A UUID, as psycopg, node-postgres, pgx and JDBC send it.
 		{byDevice + "= $1", []sent{untyped(device)}, "1"},

@@ -62,10 +62,10 @@ func (r *reader) element() (*string, error) {
 	i := 0
 	for ; i < len(r.rest) && r.rest[i] != ','; i++ {
 		c := r.rest[i]
-		switch {
-		case c == '"' || c == '{' || c == '}':
+		switch c {
+		case '"', '{', '}':
 			return nil, ErrForm
-		case c == '\\':
+		case '\\':
 			if i++; i == len(r.rest) {
 				return nil, ErrForm
 			}

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/weirproject/weir/internal/arrays"
 )
 
@@ -27,6 +31,39 @@ func TestTypesHaveOneNameInTheEngine(t *testing.T) {
 	for name, oid := range map[string]uint32{"VARCHAR": oidText, "BIGINT": oidInt8, "JSON": oidJSON, "UUID[]": 2951, "DATE": oidDate, "": 0, "POINT": 0, "VARCHAR[][]": 0} {
 		if got := OIDOfEngineType(name); got != oid {
 			t.Errorf("%q: %d, want %d", name, got, oid)
+		}
+	}
+}
+
+func TestRowsThatAreNotWhatWasDescribedAreAnError(t *testing.T) {
+	made := func(columns ...arrow.Array) arrow.RecordBatch {
+		fields := make([]arrow.Field, len(columns))
+		for i, c := range columns {
+			fields[i] = arrow.Field{Name: "c", Type: c.DataType(), Nullable: true}
+		}
+		return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, 1)
+	}
+	number, text := array.NewInt64Builder(memory.DefaultAllocator), array.NewStringBuilder(memory.DefaultAllocator)
+	number.Append(5)
+	text.Append("x")
+	five, x := number.NewArray(), text.NewArray()
+	number.AppendNull()
+	nothing := number.NewArray()
+	unknown := column{oid: oidText}
+	for name, c := range map[string]struct {
+		columns []column
+		rows    arrow.RecordBatch
+		fails   bool
+	}{
+		"the same":                {[]column{{oid: oidInt8}, {oid: oidText}}, made(five, x), false},
+		"more columns":            {[]column{unknown}, made(five, x), true},
+		"fewer columns":           {[]column{unknown, unknown}, made(x), true},
+		"another type":            {[]column{unknown}, made(five), true},
+		"another type, but NULLs": {[]column{unknown}, made(nothing), false},
+	} {
+		w := &dataRows{columns: c.columns, formats: make([]int16, len(c.columns))}
+		if w.bind(c.rows); (w.failed() != nil) != c.fails {
+			t.Errorf("%s: %v", name, w.failed())
 		}
 	}
 }
