@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -232,5 +234,27 @@ func TestPgxTakesListsInEveryMode(t *testing.T) {
 		if err := c.Close(t.Context()); err != nil {
 			t.Error(fmt.Errorf("close: %w", err))
 		}
+	}
+}
+
+func TestPsycopgsParametersAreTaken(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if err := exec.CommandContext(t.Context(), python, "-c", "import psycopg, psycopg2").Run(); err != nil {
+		t.Skip("psycopg is not here: run make clients")
+	}
+	g := newGated(t)
+	ada := g.add("ada", "--role", "analyst")
+	c, err := g.connect(ada.SQL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(t.Context()) }()
+	var device string
+	if err := c.QueryRow(t.Context(), "SELECT min(device_id)::text FROM fleet.device").Scan(&device); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "parameters.py"), dsn(ada.SQL, ""), device).CombinedOutput() //nolint:gosec // the test's own
+	if err != nil || string(out) != "done\n" {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }

@@ -259,8 +259,11 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 		}
 		oid := pgwire.ParameterType(declared, described)
 		if oid == 0 || described == 0 && pgwire.EngineType(declared) == "" { // nothing says it, or the client does in a word that the engine does not have: numeric without its digits
-			return nil, v.refuse(ctx, "sql", stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).
-				WithHint("cast it: $%d::bigint, $%[1]d::decimal(18,2) or $%[1]d::text[]", i+1), "42P18"))
+			example := "bigint"
+			if declared != 0 {
+				example = "decimal(18,2)"
+			}
+			return nil, v.refuse(ctx, "sql", stated(fault.Newf(fault.Usage, "the type of parameter $%d cannot be known", i+1).WithHint("cast it: $%d::%s", i+1, example), "42P18"))
 		}
 		out.parameters = append(out.parameters, oid)
 	}
