@@ -253,7 +253,7 @@ func TestPsycopgsParametersAreTaken(t *testing.T) {
 	if err := c.QueryRow(t.Context(), "SELECT min(device_id)::text FROM fleet.device").Scan(&device); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "parameters.py"), dsn(ada.SQL, ""), device).CombinedOutput() //nolint:gosec // the test's own
+	out, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "parameters.py"), dsn(ada.SQL, ""), device).CombinedOutput()
 	if err != nil || string(out) != "done\n" {
 		t.Errorf("%v:\n%s", err, out)
 	}
