@@ -14,7 +14,7 @@ func pieces(b arrow.RecordBatch) iter.Seq[arrow.RecordBatch] {
 	return func(yield func(arrow.RecordBatch) bool) {
 		var size int64
 		for _, c := range b.Columns() {
-			size += sizeOf(c.Data())
+			size += int64(c.Data().SizeInBytes()) //nolint:gosec // a length in memory
 		}
 		if size <= pieceBytes || b.NumRows() < 2 {
 			yield(b)
@@ -30,18 +30,4 @@ func pieces(b arrow.RecordBatch) iter.Seq[arrow.RecordBatch] {
 			}
 		}
 	}
-}
-
-// sizeOf is the number of bytes in a column's buffers.
-func sizeOf(d arrow.ArrayData) int64 {
-	var n int64
-	for _, b := range d.Buffers() {
-		if b != nil {
-			n += int64(b.Len())
-		}
-	}
-	for _, c := range d.Children() {
-		n += sizeOf(c)
-	}
-	return n
 }

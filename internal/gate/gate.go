@@ -287,7 +287,7 @@ func counted(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq
 			if err == nil {
 				out.Rows += b.NumRows()
 				for _, c := range b.Columns() {
-					out.Bytes += sizeOf(c.Data())
+					out.Bytes += int64(c.Data().SizeInBytes()) //nolint:gosec // a length in memory
 				}
 			}
 			if !yield(b, err) {
@@ -295,20 +295,6 @@ func counted(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq
 			}
 		}
 	}
-}
-
-// sizeOf is the number of bytes in a column's buffers.
-func sizeOf(d arrow.ArrayData) int64 {
-	var n int64
-	for _, b := range d.Buffers() {
-		if b != nil {
-			n += int64(b.Len())
-		}
-	}
-	for _, c := range d.Children() {
-		n += sizeOf(c)
-	}
-	return n
 }
 
 func (s *Session) asked(kind string) Asked {

@@ -25,8 +25,7 @@ type decided struct {
 // statementKey is everything that a decision depends on, besides what is fixed in a gate's life: the policy, the decider, its parser and its key. It is decided by these alone (decision.Decide is
 // a function of its request), so the same key has the same decision, and what can change that changes the key: the exact text, what exists for the asker (a catalogue that was changed in
 // any way is another one, by its pointer, which the entry keeps alive, so that no other catalogue can ever have it), the types that its parameters were declared with, the limit on rows,
-// and the role. The person is part of it although
-// nothing is decided by it: what was decided for one is never used for another. It hides nothing about who asked what: the engines keep plans by their text for everybody.
+// and the role. The person is part of it although nothing is decided by it: what was decided for one is never used for another. It hides nothing about who asked what: the engines keep plans by their text for everybody.
 type statementKey struct {
 	text    [sha256.Size]byte
 	types   string // one after the other, with line ends between

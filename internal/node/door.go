@@ -443,14 +443,5 @@ func (n *Node) serveSQL(ctx context.Context) (address string, closeDoor func(), 
 		server.Close()
 		return "", nil, err
 	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
-			n.log.ErrorContext(ctx, "the gate stopped listening", "reason", fault.Public(err).Message)
-		}
-	})
-	return l.Addr().String(), func() {
-		server.Close()
-		running.Wait()
-	}, nil
+	return l.Addr().String(), n.serveUntilClosed(ctx, l, server), nil
 }

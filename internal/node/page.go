@@ -365,16 +365,27 @@ func (n *Node) servePage(ctx context.Context) (address string, closePage func(),
 		server.Close()
 		return "", nil, err
 	}
+	return l.Addr().String(), n.serveUntilClosed(ctx, l, server), nil
+}
+
+// wayIn is a server of one protocol.
+type wayIn interface {
+	Serve(ctx context.Context, l net.Listener) error
+	Close()
+}
+
+// serveUntilClosed serves in the background; the function that it returns ends that and waits for it.
+func (n *Node) serveUntilClosed(ctx context.Context, l net.Listener, s wayIn) (closeWay func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
-			n.log.ErrorContext(ctx, "the page stopped listening", "reason", fault.Public(err).Message)
+		if err := s.Serve(ctx, l); err != nil && ctx.Err() == nil {
+			n.log.ErrorContext(ctx, "a way in stopped listening", "address", l.Addr().String(), "reason", fault.Public(err).Message)
 		}
 	})
-	return l.Addr().String(), func() {
-		server.Close()
+	return func() {
+		s.Close()
 		running.Wait()
-	}, nil
+	}
 }
 
 // listen opens an address of the configuration.
