@@ -125,14 +125,16 @@ type needle struct {
 type needles struct {
 	by     map[uint64][]needle
 	seen   map[string]bool
-	filter []uint64 // a bit for each hash of six bytes
+	filter []uint64        // a bit for each hash of six bytes
+	kept   map[string]bool // the beginnings that the policy keeps of some values
+	sizes  map[int]bool    // their lengths
 	values int
 }
 
 const windowSize = 6
 
 func newNeedles() *needles {
-	return &needles{by: map[uint64][]needle{}, seen: map[string]bool{}, filter: make([]uint64, 1<<18)}
+	return &needles{by: map[uint64][]needle{}, seen: map[string]bool{}, filter: make([]uint64, 1<<18), kept: map[string]bool{}, sizes: map[int]bool{}}
 }
 
 func window(b []byte) uint64 {
@@ -195,7 +197,7 @@ func (n *needles) find(h *haystack) map[string][]string {
 			}
 			for _, nd := range n.by[w] {
 				from := at - middle(nd.form)
-				if from < 0 || from+len(nd.form) > len(s.data) || !bytes.Equal(s.data[from:from+len(nd.form)], nd.form) || inNumber(s.data, from, len(nd.form)) {
+				if from < 0 || from+len(nd.form) > len(s.data) || !bytes.Equal(s.data[from:from+len(nd.form)], nd.form) || inNumber(s.data, from, len(nd.form)) || n.twoKept(s.data[from:], nd.form) {
 					continue
 				}
 				if len(found[nd.label]) < 3 {
@@ -205,6 +207,21 @@ func (n *needles) find(h *haystack) map[string][]string {
 		}
 	}
 	return found
+}
+
+// twoKept tells whether a value found is only two kept beginnings side by side, as the engine's files have them: GB-EN and GB-SC without anything between them read GB-ENG.
+func (n *needles) twoKept(data, form []byte) bool {
+	for first := range n.sizes {
+		if first >= len(form) || !n.kept[string(form[:first])] {
+			continue
+		}
+		for second := range n.sizes {
+			if end := first + second; end > len(form) && end <= len(data) && n.kept[string(data[first:end])] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inNumber tells whether a value of digits and dots only stands within a longer one, and so is not itself there.
@@ -241,6 +258,9 @@ func (n *needles) addSource(t *testing.T, url string, pol *policy.Policy) {
 	}
 	for _, table := range pol.Tables {
 		for _, c := range table.Columns {
+			if c.Chars > 0 {
+				n.addKept(t, url, table.Name, c)
+			}
 			switch c.Class {
 			case policy.Secret, policy.DirectIdentifier, policy.Network, policy.FreeText, policy.Identifier, policy.Location, policy.Health:
 			case policy.Behaviour, policy.Attribute, policy.Telemetry, policy.Public:
@@ -252,6 +272,15 @@ func (n *needles) addSource(t *testing.T, url string, pol *policy.Policy) {
 			name := strings.TrimPrefix(table.Name, "fleet.") + "." + c.Name
 			n.addColumn(t, conn, table.Name, c.Name, types[name])
 		}
+	}
+}
+
+// addKept adds what a column's prefix lets through; see twoKept.
+func (n *needles) addKept(t *testing.T, url, table string, c policy.Column) {
+	t.Helper()
+	name := pgx.Identifier{c.Name}.Sanitize()
+	for _, v := range sourceValues(t, url, fmt.Sprintf("SELECT DISTINCT left(%s, %d) FROM %s WHERE %s <> ''", name, c.Chars, table, name)) {
+		n.kept[v], n.sizes[len(v)] = true, true
 	}
 }
 
@@ -556,5 +585,23 @@ func TestPasswordOfTheSourceIsWrittenNowhere(t *testing.T) {
 	n.add([]byte(password), "the source's password")
 	if found := n.find(h); len(found) > 0 {
 		t.Errorf("found %v", found)
+	}
+}
+
+// A region that production drops must be found, unless the bytes are two kept beginnings that a file happens to hold side by side.
+func TestSearchTellsARegionFromTwoKeptBeginnings(t *testing.T) {
+	n := newNeedles()
+	for _, v := range []string{"GB-EN", "GB-SC", "US-CA", "IS-1"} {
+		n.kept[v], n.sizes[len(v)] = true, true
+	}
+	n.put([]byte("GB-ENG"), "a region")
+	for text, found := range map[string]bool{
+		"GB-ENG": true, "US-CAGB-ENG": true, "GB-ENGB-ENG": true, "GB-ENGB-EN": false, "US-CAGB-ENGB-SCIS-1": false, "GB-ENGB": true, "xx GB-ENG and GB-SC": true,
+	} {
+		h := &haystack{}
+		h.add("a text", []byte(text))
+		if got := len(n.find(h)) > 0; got != found {
+			t.Errorf("%q: found %v, want %v", text, got, found)
+		}
 	}
 }
