@@ -2,169 +2,6 @@ package catalogue
 
 import "slices"
 
-// parser reads one SELECT. Its first error ends it: bad is set and every later step gives nothing.
-type parser struct {
-	list  []token
-	at    int
-	depth int
-	bad   bool
-	// what the statement names, for recognising it
-	tables []table
-	calls  []*call
-	ctes   []string
-	names  bool // it casts to regclass or the like: only a catalogue knows names
-}
-
-// parse returns the tree of sql, or false when it is no single SELECT of the kind that is understood here.
-func parse(sql string) (*query, *parser, bool) {
-	list, ok := tokens(sql)
-	if !ok {
-		return nil, nil, false
-	}
-	p := &parser{list: list}
-	q := p.query()
-	for p.punct(";") {
-	}
-	if p.bad || p.now().kind != tokenEnd {
-		return nil, nil, false
-	}
-	return q, p, true
-}
-
-func (p *parser) now() token {
-	if p.bad {
-		return token{}
-	}
-	return p.list[p.at]
-}
-
-func (p *parser) ahead(n int) token {
-	if p.bad || p.at+n >= len(p.list) {
-		return token{}
-	}
-	return p.list[p.at+n]
-}
-
-func (p *parser) fail() { p.bad = true }
-
-func (p *parser) step() token {
-	t := p.now()
-	if t.kind != tokenEnd {
-		p.at++
-	}
-	return t
-}
-
-// down guards recursion; call the result when done.
-func (p *parser) down() func() {
-	if p.depth++; p.depth > maxDepth {
-		p.fail()
-	}
-	return func() { p.depth-- }
-}
-
-func (t token) isWord(words ...string) bool {
-	return t.kind == tokenWord && slices.Contains(words, t.text)
-}
-
-func (t token) isPunct(text string) bool { return t.kind == tokenPunct && t.text == text }
-
-func (t token) isOp(text string) bool { return t.kind == tokenOp && t.text == text }
-
-func (p *parser) word(words ...string) bool {
-	if p.now().isWord(words...) {
-		p.at++
-		return true
-	}
-	return false
-}
-
-// words takes a sequence of words, all of them or none.
-func (p *parser) words(sequence ...string) bool {
-	for i, w := range sequence {
-		if !p.ahead(i).isWord(w) {
-			return false
-		}
-	}
-	p.at += len(sequence)
-	return true
-}
-
-func (p *parser) punct(text string) bool {
-	if p.now().isPunct(text) {
-		p.at++
-		return true
-	}
-	return false
-}
-
-func (p *parser) needPunct(text string) {
-	if !p.punct(text) {
-		p.fail()
-	}
-}
-
-func (p *parser) needWord(words ...string) {
-	if !p.word(words...) {
-		p.fail()
-	}
-}
-
-// reserved words can be no name without quotes.
-var reserved = map[string]bool{}
-
-func init() {
-	for _, w := range []string{
-		"all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check", "collate", "column",
-		"constraint", "create", "current_catalog", "current_date", "current_role", "current_time", "current_timestamp", "current_user",
-		"default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "from", "grant",
-		"group", "having", "in", "initially", "intersect", "into", "lateral", "leading", "limit", "localtime", "localtimestamp", "not",
-		"null", "offset", "on", "only", "or", "order", "placing", "primary", "references", "returning", "select", "session_user", "some",
-		"symmetric", "table", "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "when", "where", "window",
-		"with", "inner", "join", "left", "right", "full", "cross", "natural", "is", "isnull", "notnull", "like", "ilike", "similar", "tablesample",
-		"collation", "concurrently", "freeze", "authorization", "binary", "overlaps", "verbose",
-	} {
-		reserved[w] = true
-	}
-}
-
-// notBareAlias are words that start something else behind an expression, so they are an alias only after AS.
-var notBareAlias = []string{"over", "filter", "within", "day", "hour", "minute", "month", "second", "year", "char", "character", "varying", "precision", "without"}
-
-func (p *parser) name() string {
-	t := p.now()
-	if t.kind == tokenQuoted || t.kind == tokenWord && !reserved[t.text] {
-		p.at++
-		return t.text
-	}
-	p.fail()
-	return ""
-}
-
-// label is a name after AS or a dot, where every word is one.
-func (p *parser) label() string {
-	t := p.now()
-	if t.kind == tokenQuoted || t.kind == tokenWord {
-		p.at++
-		return t.text
-	}
-	p.fail()
-	return ""
-}
-
-func (p *parser) nameList() []string {
-	var list []string
-	p.needPunct("(")
-	for !p.bad {
-		list = append(list, p.name())
-		if !p.punct(",") {
-			break
-		}
-	}
-	p.needPunct(")")
-	return list
-}
-
 // query reads [WITH …] body [ORDER BY …] [LIMIT …].
 func (p *parser) query() *query {
 	defer p.down()()
@@ -249,16 +86,7 @@ func (p *parser) selectBody() expr {
 		p.needPunct(")")
 		return q
 	case p.word("values"):
-		v := &values{}
-		for !p.bad {
-			p.needPunct("(")
-			v.rows = append(v.rows, p.expressions())
-			p.needPunct(")")
-			if !p.punct(",") {
-				break
-			}
-		}
-		return v
+		return p.valueRows()
 	}
 	p.needWord("select")
 	s := &selection{}
@@ -302,6 +130,20 @@ func (p *parser) selectBody() expr {
 		}
 	}
 	return s
+}
+
+// valueRows reads the rows of VALUES.
+func (p *parser) valueRows() expr {
+	v := &values{}
+	for !p.bad {
+		p.needPunct("(")
+		v.rows = append(v.rows, p.expressions())
+		p.needPunct(")")
+		if !p.punct(",") {
+			break
+		}
+	}
+	return v
 }
 
 func (p *parser) items() []item {
@@ -362,148 +204,4 @@ func (p *parser) orderings() []ordering {
 		}
 	}
 	return list
-}
-
-func (p *parser) fromItem() expr {
-	defer p.down()()
-	left := p.fromPrimary()
-	for !p.bad {
-		j := &join{left: left, kind: "INNER"}
-		switch {
-		case p.words("cross", "join"):
-			j.kind = "CROSS"
-			j.right = p.fromPrimary()
-			left = j
-			continue
-		case p.word("natural"):
-			j.natural = true
-		}
-		switch {
-		case p.word("inner"):
-		case p.word("left"):
-			j.kind = "LEFT"
-		case p.word("right"):
-			j.kind = "RIGHT"
-		case p.word("full"):
-			j.kind = "FULL"
-		case p.now().isWord("join"):
-		default:
-			if j.natural {
-				p.fail()
-			}
-			return left
-		}
-		if j.kind != "INNER" {
-			p.word("outer")
-		}
-		p.needWord("join")
-		j.right = p.fromPrimary()
-		// a JOIN b JOIN c ON … ON …: the joins nest to the right.
-		for !p.bad && !j.natural && p.now().isWord("join", "inner", "left", "right", "full", "cross") {
-			nested, ok := p.nested(j.right)
-			if !ok {
-				break
-			}
-			j.right = nested
-		}
-		switch {
-		case j.natural:
-		case p.word("on"):
-			j.on = p.expression()
-		case p.word("using"):
-			j.using = p.nameList()
-		default:
-			p.fail()
-		}
-		left = j
-	}
-	return left
-}
-
-// nested reads the join that follows an unfinished one.
-func (p *parser) nested(left expr) (expr, bool) {
-	defer p.down()()
-	j := &join{left: left, kind: "INNER"}
-	switch {
-	case p.word("left"):
-		j.kind = "LEFT"
-	case p.word("right"):
-		j.kind = "RIGHT"
-	case p.word("full"):
-		j.kind = "FULL"
-	case p.word("inner"):
-	}
-	p.word("outer")
-	p.needWord("join")
-	j.right = p.fromPrimary()
-	if p.word("using") {
-		j.using = p.nameList()
-		return j, true
-	}
-	p.needWord("on")
-	j.on = p.expression()
-	return j, !p.bad
-}
-
-func (p *parser) fromPrimary() expr {
-	defer p.down()()
-	p.word("lateral")
-	if p.now().isPunct("(") {
-		if p.subqueryAhead(1) {
-			p.at++
-			d := &derived{of: p.query()}
-			p.needPunct(")")
-			p.tableAlias(&d.aliased)
-			return d
-		}
-		p.at++
-		j := p.fromItem()
-		p.needPunct(")")
-		return j
-	}
-	p.word("only")
-	first := p.name()
-	schema := ""
-	if p.punct(".") {
-		schema, first = first, p.label()
-		if p.punct(".") { // database.schema.table
-			schema, first = first, p.label()
-		}
-	}
-	if p.now().isPunct("(") {
-		f := &function{of: p.callOf(schema, first)}
-		if p.words("with", "ordinality") {
-			f.ordinality = true
-		}
-		p.tableAlias(&f.aliased)
-		return f
-	}
-	t := &table{schema: schema, name: first}
-	p.punct("*")
-	p.tableAlias(&t.aliased)
-	p.tables = append(p.tables, *t)
-	return t
-}
-
-// subqueryAhead says whether a query starts after n tokens, in however many parentheses.
-func (p *parser) subqueryAhead(n int) bool {
-	for p.ahead(n).isPunct("(") {
-		n++
-	}
-	return p.ahead(n).isWord("select", "with", "values")
-}
-
-func (p *parser) tableAlias(a *aliased) {
-	switch {
-	case p.word("as"):
-		a.alias = p.name()
-	default:
-		if t := p.now(); t.kind == tokenQuoted || t.kind == tokenWord && !reserved[t.text] {
-			p.at++
-			a.alias = t.text
-		}
-	}
-	if a.alias != "" && p.now().isPunct("(") {
-		a.columns = p.nameList()
-	}
 }
