@@ -269,7 +269,10 @@ func (a *app) showDiff(changes []policy.Change) error {
 				direction = "weaker"
 			}
 			name := c.Table
-			if c.Column != "" {
+			switch {
+			case c.Role != "":
+				name = "role " + c.Role
+			case c.Column != "":
 				name += "." + c.Column
 			}
 			a.printf("%-8s  %s: %s\n", direction, name, c.What)

@@ -26,3 +26,6 @@ func (g *Gate) AwaitNoTurns(t *testing.T) {
 		}
 	}
 }
+
+// Options are what the gate works with.
+func (g *Gate) Options() Options { return g.o }

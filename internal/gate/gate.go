@@ -19,6 +19,7 @@ import (
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/policy"
 	"github.com/weirproject/weir/internal/store"
 )
 
@@ -32,7 +33,8 @@ const (
 	Admin   Role = "admin"   // people and settings; no data by that
 )
 
-// Rights are what a role may do, and how much of it. Memory is limited by the engines (store.Limits): the one that answers SQL answers the one role that may ask in it, the other answers metrics.
+// Rights are what a role may do, and how much of it, as the policy says (policy.Role). Memory is limited by the engines (store.Limits): the one that answers SQL answers the one role that may ask in it,
+// the other answers metrics.
 type Rights struct {
 	Metrics    bool
 	SQL        bool
@@ -46,24 +48,32 @@ type Rights struct {
 // metricRows is far more than anybody looks at, and about 60 MB of answer.
 const metricRows = 100_000
 
-// rights is the whole of what roles may do. An unknown role may do nothing.
-var rights = map[Role]Rights{
-	Viewer:  {Metrics: true, MaxRows: metricRows, MetricRows: metricRows, Timeout: time.Minute, Concurrent: 4},
-	Analyst: {Metrics: true, SQL: true, MaxRows: 20_000_000, MetricRows: metricRows, Timeout: 5 * time.Minute, Concurrent: 4},
-	Admin:   {People: true},
+// rightsUnder is the whole of what roles may do under a policy; nil is the empty one. A role that it does not name may do nothing.
+func rightsUnder(p *policy.Policy) map[Role]Rights {
+	all := map[Role]Rights{}
+	for _, r := range p.Roles() {
+		all[Role(r.Name)] = Rights{
+			Metrics: slices.Contains(r.May, policy.ReadMetrics), SQL: slices.Contains(r.May, policy.AskSQL), People: slices.Contains(r.May, policy.ManagePeople),
+			MaxRows: r.Limits.Rows, MetricRows: min(r.Limits.Rows, metricRows), Timeout: r.Limits.Time, Concurrent: r.Limits.AtATime,
+		}
+	}
+	return all
 }
 
-// LongestTimeout is how long a question may take at most, whoever asks. A store's own limit must be longer.
+// widest is what roles may do under a policy that limits none of them.
+var widest = rightsUnder(nil)
+
+// LongestTimeout is how long a question may take at most, whoever asks and whatever the policy. A store's own limit must be longer.
 func LongestTimeout() time.Duration {
 	var longest time.Duration
-	for _, r := range rights {
+	for _, r := range widest {
 		longest = max(longest, r.Timeout)
 	}
 	return longest
 }
 
-// Rights returns what the role may do.
-func (r Role) Rights() Rights { return rights[r] }
+// Widest returns what the role may do where no policy limits it.
+func (r Role) Widest() Rights { return widest[r] }
 
 // Principal is somebody who asks, as the way they came in knows them.
 type Principal struct {
@@ -80,11 +90,11 @@ type Recorder interface {
 
 // Options are what a gate works with.
 type Options struct {
-	Store      store.Store
-	Ledger     Recorder
-	Metrics    *metric.Catalog
-	PolicyHash string
-	Timeout    time.Duration // of one metric's question
+	Store   store.Store
+	Ledger  Recorder
+	Metrics *metric.Catalog
+	Policy  *policy.Policy // what limits the roles; its hash stands in the record
+	Timeout time.Duration  // of one metric's question, if the role's is not shorter
 
 	// Known tells whether a word is the name of a schema, table or column that the policy names, open or not. Of a refused statement, only such a name stands in the record. It may be nil.
 	Known func(name string) bool
@@ -97,15 +107,23 @@ type Options struct {
 
 // Gate answers questions.
 type Gate struct {
-	o    Options
-	kept statements
+	o      Options
+	policy string // hash
+	rights map[Role]Rights
+	kept   statements
 
 	mu     sync.Mutex // guards asking
 	asking map[turn]*turns
 }
 
 // New returns a gate.
-func New(o Options) *Gate { return &Gate{o: o, asking: map[turn]*turns{}} }
+func New(o Options) *Gate {
+	p := o.Policy
+	if p == nil {
+		p = &policy.Policy{}
+	}
+	return &Gate{o: o, policy: p.Hash(), rights: rightsUnder(p), asking: map[turn]*turns{}}
+}
 
 // Session is one principal at the gate. It may be used by several goroutines.
 type Session struct {
@@ -127,7 +145,7 @@ func (g *Gate) Session(p Principal) *Session {
 }
 
 // Rights are what the session's role may do.
-func (s *Session) Rights() Rights { return s.principal.Role.Rights() }
+func (s *Session) Rights() Rights { return s.gate.rights[s.principal.Role] }
 
 // Question is what can be asked. Exactly one field is set.
 type Question struct {
@@ -183,7 +201,11 @@ type Outcome struct {
 // Ask authorises, records, runs, records, and only then answers. It is the one function that every way in calls. Errors are *fault.Error; kind Refused is the gate's decision.
 func (s *Session) Ask(ctx context.Context, q Question) (*Answer, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.gate.o.Timeout)
+	limit := s.gate.o.Timeout
+	if of := s.Rights().Timeout; of > 0 { // whoever may not ask has none
+		limit = min(limit, of)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	asked, compiled, refusal := s.decide(q)
 	if refusal == nil {
@@ -219,7 +241,7 @@ func (s *Session) decide(q Question) (Asked, *metric.Query, error) {
 	if q.Metric == nil {
 		return asked, nil, fault.New(fault.Usage, "the question is empty", "ask for a metric: weir metric list shows which there are")
 	}
-	if !s.principal.Role.Rights().Metrics {
+	if !s.Rights().Metrics {
 		return asked, nil, fault.New(fault.Refused, "your role may not read metrics", "ask an administrator for an account of the role viewer")
 	}
 	compiled, err := s.gate.o.Metrics.Compile(*q.Metric, s.Rights().MetricRows)
@@ -298,7 +320,7 @@ func counted(batches iter.Seq2[arrow.RecordBatch, error], out *Outcome) iter.Seq
 }
 
 func (s *Session) asked(kind string) Asked {
-	return Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.o.PolicyHash, Kind: kind}
+	return Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.policy, Kind: kind}
 }
 
 func (s *Session) record(ctx context.Context, kind string, body any) (ledger.Index, error) {

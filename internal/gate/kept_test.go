@@ -47,7 +47,7 @@ func newAsking(t *testing.T) *asking {
 	a.decider = &deciding{Decider: decision.New(engine.NewParser(e), make([]byte, 32))}
 	a.hold(t, "1", "sale_id", "amount")
 	a.gate = gate.New(gate.Options{
-		Store: a.store, Ledger: a.ledger, PolicyHash: "hash-of-the-policy", Timeout: time.Minute, Decider: a.decider,
+		Store: a.store, Ledger: a.ledger, Timeout: time.Minute, Decider: a.decider,
 		Catalog: func(context.Context) (*decision.Catalog, error) { return a.visible.Load(), nil },
 	})
 	return a

@@ -37,7 +37,7 @@ func TestAnswersLeftHalfReadGiveTheStoreBackWhenTheirTimeIsOver(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var rests []func() error
 	for _, name := range []string{"ann", "bea"} {
-		for range gate.Analyst.Rights().Concurrent {
+		for range gate.Analyst.Widest().Concurrent {
 			rests = append(rests, a.halfRead(ctx, t, name))
 		}
 	}
@@ -61,7 +61,7 @@ func TestAnswersLeftHalfReadGiveTheStoreBackWhenTheirTimeIsOver(t *testing.T) {
 
 func TestQuestionBeyondTheLimitAtATimeIsRecordedAsRefused(t *testing.T) {
 	a := newAsking(t)
-	for range gate.Analyst.Rights().Concurrent {
+	for range gate.Analyst.Widest().Concurrent {
 		a.halfRead(t.Context(), t, "ann")
 	}
 	err := a.run(t, gate.Principal{Name: "ann", Address: "local", Role: gate.Analyst}, "SELECT 1")

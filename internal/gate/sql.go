@@ -85,7 +85,7 @@ func (s *Session) decideInTurn(ctx context.Context, sql string, types []string) 
 
 // decideSQL decides on a statement and describes it, or says what was decided before.
 func (s *Session) decideSQL(ctx context.Context, sql string, types []string) (*decided, error) {
-	r := s.principal.Role.Rights()
+	r := s.Rights()
 	if !r.SQL {
 		return nil, fault.New(fault.Refused, "your role may not ask SQL", "ask for a metric, or ask an administrator for an account of the role analyst").
 			WithCause(&decision.RefusalError{Rule: "role", SQLState: "42501"})
@@ -168,7 +168,7 @@ func (d *decided) settled() bool {
 
 // Run records the question and answers it. Close the answer: only then is its end recorded, and only when Close returned nil may it be believed to be whole.
 func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
-	r := s.session.principal.Role.Rights()
+	r := s.session.Rights()
 	asked := s.session.asked("sql")
 	asked.Shape, asked.Columns = s.decision.Shape, s.decision.Reads
 	leave, err := s.session.question(ctx, 0)

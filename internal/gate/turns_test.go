@@ -80,7 +80,7 @@ func TestMetricsBeyondTheLimitAtATimeWaitAndAreRefusedInTheEnd(t *testing.T) {
 		_, err := s.gate.Session(gate.Principal{Name: name, Address: "local", Role: gate.Viewer}).Ask(t.Context(), turnover())
 		return err
 	}
-	end := held.several(t, gate.Viewer.Rights().Concurrent, func() error { return ask("ann") })
+	end := held.several(t, gate.Viewer.Widest().Concurrent, func() error { return ask("ann") })
 	tooMany(t, s, "metric", ask)
 	ended := make(chan struct{})
 	time.AfterFunc(300*time.Millisecond, func() {

@@ -109,7 +109,7 @@ func (n *Node) RenewPassword(ctx context.Context, by people.Caller, name string)
 
 // asksSQL refuses what opens SQL to a role that may not ask in it.
 func asksSQL(role people.Role) error {
-	if gate.Role(role).Rights().SQL {
+	if gate.Role(role).Widest().SQL {
 		return nil
 	}
 	return fault.Newf(fault.Refused, "the role %s may not ask SQL", role).WithHint("the role analyst may; an administrator makes an account of that role with weir user add")

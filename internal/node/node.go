@@ -93,7 +93,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (_ *Node, err error)
 	}
 	n.decider.keys, n.decider.log, n.emulated.log = n.keys, log, log
 	n.gate = gate.New(gate.Options{
-		Store: n.store, Ledger: n.ledger, Metrics: n.metrics, PolicyHash: n.policy.Hash(), Timeout: questionTimeout, Decider: &n.decider, Catalog: n.catalogNow, Known: knownNames(n.policy),
+		Store: n.store, Ledger: n.ledger, Metrics: n.metrics, Policy: n.policy, Timeout: questionTimeout, Decider: &n.decider, Catalog: n.catalogNow, Known: knownNames(n.policy),
 	})
 	return n, nil
 }

@@ -51,7 +51,7 @@ func (q UserRequest) addition() (people.Addition, error) {
 	if q.Certificate && !q.Service {
 		return a, fault.New(fault.Usage, "only a service signs in with a certificate", "add --service, or leave --certificate out: people renew an SQL password with weir login")
 	}
-	if q.Certificate || !gate.Role(q.Role).Rights().SQL {
+	if q.Certificate || !gate.Role(q.Role).Widest().SQL {
 		a.SQL = 0
 	}
 	return a, nil

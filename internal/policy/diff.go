@@ -9,6 +9,7 @@ import (
 
 // Change is one difference between two policies.
 type Change struct {
+	Role   string `json:"role,omitempty"` // of a change of what a role may ask, which has no table
 	Table  string `json:"table"`
 	Column string `json:"column,omitempty"` // empty for a change of the table itself
 	// Weaker tells that after the change something may be known that could not be before, or that the two cannot be compared: a second person has to agree.
@@ -16,12 +17,13 @@ type Change struct {
 	What   string `json:"what"` // lower case, no full stop
 }
 
-// Diff returns what changes from one policy to another, sorted by table and column; nil stands for the empty policy. What cannot be compared counts as weaker.
+// Diff returns what changes from one policy to another, sorted by table and column, those of roles last; nil stands for the empty policy. What cannot be compared counts as weaker.
 func Diff(from, to *Policy) []Change {
 	d := &differ{}
 	for _, t := range union(from, to) {
 		d.table(tableOf(from, t), tableOf(to, t))
 	}
+	d.roles(from, to)
 	return d.changes
 }
 

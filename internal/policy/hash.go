@@ -26,6 +26,9 @@ func (p *Policy) Hash() string {
 			b.WriteString(c.canonical(t))
 		}
 	}
+	for _, line := range p.canonicalRoles() {
+		b.WriteString(line)
+	}
 	return sum(b.String())
 }
 

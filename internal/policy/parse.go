@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // File is a policy file: its name as people call it, and what is in it.
@@ -43,7 +41,7 @@ var (
 	}
 )
 
-// Parse reads policy files: each YAML document of each file is the policy of one table. It finds everything that is wrong and returns it as one *fault.Error
+// Parse reads policy files: each YAML document of each file is the policy of one table, or the limits of one role. It finds everything that is wrong and returns it as one *fault.Error
 // of kind Invalid, in which errors.As finds a *ProblemsError. No files, or files without a document, are the policy under which nothing crosses.
 func Parse(files []File) (*Policy, error) {
 	p := &Policy{}
@@ -51,17 +49,27 @@ func Parse(files []File) (*Policy, error) {
 	for _, f := range files {
 		r := &reader{file: f.Name}
 		for _, body := range r.documents(f.Data) {
-			if t := r.table(body); t != nil {
-				p.Tables = append(p.Tables, t)
+			all, ok := r.entries(body, 1, "the document", "write table:, access: and columns:")
+			if !ok {
+				continue
 			}
+			if slices.ContainsFunc(all, func(e entry) bool { return e.key == "role" }) && !slices.ContainsFunc(all, func(e entry) bool { return e.key == "table" }) {
+				if limited := r.role(all); limited != nil {
+					p.Limited = append(p.Limited, *limited)
+				}
+				continue
+			}
+			p.Tables = append(p.Tables, r.table(all, lineOf(body, 1)))
 		}
 		problems = append(problems, r.problems...)
 	}
 	problems = append(problems, sameTables(p.Tables)...)
+	problems = append(problems, sameRoles(p.Limited)...)
 	if err := Refuse(problems); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(p.Tables, func(a, b *Table) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.Limited, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
 	return p, nil
 }
 
@@ -86,13 +94,9 @@ func sameTables(tables []*Table) []Problem {
 	return problems
 }
 
-// table reads one document; nil when it is not a mapping at all.
-func (r *reader) table(body ast.Node) *Table {
-	all, ok := r.entries(body, 1, "the document", "write table:, access: and columns:")
-	if !ok {
-		return nil
-	}
-	t := &Table{Pos: Pos{File: r.file, Line: lineOf(body, 1)}}
+// table reads a document of a table, which begins in that line.
+func (r *reader) table(all []entry, line int) *Table {
+	t := &Table{Pos: Pos{File: r.file, Line: line}}
 	var columns *entry
 	for i, e := range all {
 		if i == 0 {

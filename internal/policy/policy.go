@@ -1,11 +1,11 @@
-// Package policy owns the policy: what may cross, column by column, and in what form; its classes, the treatments each class admits,
-// its comparison with an earlier one and its hash; what a review of it shows; what a first proposal of one looks like.
+// Package policy owns the policy: what may cross, column by column, and in what form; its classes, the treatments each class admits; what each role may ask and how much; its comparison with an earlier one and its hash; what a review of it shows; what a first proposal of one looks like.
 //
 // Decisions that the file format leaves to this package:
 //   - A column without treat is held back, as if it said drop.
 //   - A table says its access itself; there is no default.
 //   - A column may say access: metrics in a table that is open to SQL: this one column is then kept from SQL. The other way round is refused.
 //   - A table may name a purpose (metrics), an exploration, both or neither: what crosses unasked is a finding of Review, not an error.
+//   - A document that begins with role limits a role; it can take from what the role has, never add to it. What a role may do is no matter of a file.
 //   - The hash of a policy is of everything that it says; the hash of a table is of what decides the copy of that table alone.
 //
 // It will not read files, clocks or databases: it is given bytes and schemas and returns decisions.
@@ -66,7 +66,8 @@ type Pos struct {
 
 // Policy is everything that may cross from one source. What it does not name is held back.
 type Policy struct {
-	Tables []*Table // sorted by name
+	Tables  []*Table // sorted by name
+	Limited []Role   // the roles that it leaves less than they have at most, sorted by name; Roles returns all
 }
 
 // Table is the policy of one table.

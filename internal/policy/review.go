@@ -33,6 +33,7 @@ type Report struct {
 	Classes    []ClassReport  `json:"classes"`        // those that the source has, from the strictest
 	Tables     []TableReport  `json:"tables"`         // those that the policy names and the source has, sorted
 	Unnamed    []UnnamedTable `json:"unnamed_tables"` // those that only the source has
+	Roles      []RoleReport   `json:"roles"`
 	Findings   []Finding      `json:"findings"`
 }
 
@@ -119,7 +120,7 @@ const (
 
 // Review says what the policy does to the schema, who asked for it, and what a person should look at.
 func Review(p *Policy, s Schema, reads []Read) *Report {
-	v := &review{report: &Report{PolicyHash: p.Hash(), Tables: []TableReport{}, Unnamed: []UnnamedTable{}, Findings: []Finding{}}, reads: reads}
+	v := &review{report: &Report{PolicyHash: p.Hash(), Tables: []TableReport{}, Unnamed: []UnnamedTable{}, Roles: p.roleReports(), Findings: []Finding{}}, reads: reads}
 	for _, problem := range p.Check(s) {
 		v.find(Finding{Code: FindingMisfit, What: Problem{Pos: problem.Pos, What: problem.What}.String(), Do: problem.Right})
 	}

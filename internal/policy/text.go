@@ -23,6 +23,12 @@ func (r *Report) Text(w io.Writer) error {
 		}
 		_, _ = fmt.Fprintf(&b, "  %s (%s)\n", u.Table, counted(u.Columns, "column"))
 	}
+	b.WriteString("\nwho may ask at the gate, with an account of the role\n")
+	tab := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, role := range r.Roles {
+		_, _ = fmt.Fprintf(tab, "  %s\t%s\n", role.Role, strings.TrimSuffix(role.Reads()+": "+role.Most(), ": "))
+	}
+	_ = tab.Flush() // a strings.Builder does not fail
 	if len(r.Findings) == 0 {
 		b.WriteString("\nnothing found\n")
 	} else {

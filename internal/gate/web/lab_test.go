@@ -126,7 +126,7 @@ type visitor struct {
 }
 
 func (v *visitor) Person() web.Person {
-	rights := gate.Role(v.principal.Role).Rights()
+	rights := gate.Role(v.principal.Role).Widest()
 	return web.Person{
 		Name: v.principal.Name, Role: v.principal.Role, Session: v.session.ID, Temporary: v.principal.PageTemporary,
 		Metrics: rights.Metrics, SQL: rights.SQL, People: v.principal.Role == people.Admin, Limits: rights,

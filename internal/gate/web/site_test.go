@@ -145,7 +145,7 @@ func openSite() (*site, error) {
 	if err := fill(ctx, s, catalog); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	g := gate.New(gate.Options{Store: s, Ledger: l, Metrics: catalog, PolicyHash: "hash-of-the-policy", Timeout: time.Minute})
+	g := gate.New(gate.Options{Store: s, Ledger: l, Metrics: catalog, Timeout: time.Minute})
 	return &site{gate: g, ledger: l, store: s, dir: dir}, nil
 }
 
