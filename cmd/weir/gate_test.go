@@ -158,6 +158,45 @@ func TestNobodyComesInWithoutProof(t *testing.T) {
 	}
 }
 
+// Whoever has proved who they are is told which database there is, in PostgreSQL's words for it; a stranger is told what every stranger is told.
+func TestOnlyTheOneDatabaseIsConnectedTo(t *testing.T) {
+	g := newGated(t)
+	ada := g.add("ada", "--role", "analyst").SQL
+	stranger := *ada
+	stranger.Password = "AAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, c := range []struct {
+		login        *node.Login
+		database     string // as libpq's word; empty: none is named
+		code, begins string
+		hint         string
+	}{
+		{ada, "", "3D000", `database "ada" does not exist`, "dbname=weir; a connection that names no database"},
+		{ada, "dbname=postgres", "3D000", `database "postgres" does not exist`, "dbname=weir"},
+		{ada, "dbname=Weir", "3D000", `database "Weir" does not exist`, "dbname=weir"},
+		{ada, `dbname='a\'b'`, "3D000", `database "a'b" does not exist`, "dbname=weir"},
+		{ada, "dbname=" + strings.Repeat("x", 2000), "3D000", "this database does not exist", "dbname=weir"},
+		{&stranger, "dbname=postgres", "28P01", "user and password do not fit", ""},
+		{&stranger, "", "28P01", "user and password do not fit", ""},
+	} {
+		_, err := pgx.Connect(t.Context(), strings.Replace(dsn(c.login, ""), "dbname=weir", c.database, 1))
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) {
+			t.Fatalf("%s: %v", c.database, err)
+		}
+		if refused.Severity != "FATAL" || refused.Code != c.code || refused.Message != c.begins || !strings.Contains(refused.Hint, c.hint) {
+			t.Errorf("%.40s: %+v", c.database, refused)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "psql", strings.Replace(dsn(ada, ""), "dbname=weir", "", 1), "-XAtc", "SELECT 1").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "FATAL:  database \"ada\" does not exist\nHINT:  the database is called weir: connect with dbname=weir;") {
+		t.Errorf("psql without a database: %v %s", err, out)
+	}
+	record := must(t, append([]string{"ledger", "show", "--json", "--type", "question"}, g.state...)...)
+	if n := strings.Count(record, `"rule":"protocol 3D000"`); n != 6 || strings.Contains(record, "postgres") {
+		t.Errorf("%d refusals are recorded: %s", n, record)
+	}
+}
+
 func TestAnAccountThatIsRemovedIsOutAtOnce(t *testing.T) {
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -67,6 +70,9 @@ func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error
 	}
 	v := &visitor{door: d, principal: p, from: who, done: make(chan struct{})}
 	v.session = d.node.gate.Session(gate.Principal{Name: string(p.Name), Address: e.Address.String(), Role: gate.Role(p.Role)})
+	if e.Database != databaseName {
+		return nil, v.refuse(ctx, "protocol", otherDatabase(e.Database, e.User))
+	}
 	if !p.Expires.IsZero() {
 		v.expiry = time.AfterFunc(time.Until(p.Expires), v.check)
 	}
@@ -74,6 +80,19 @@ func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error
 	defer d.mu.Unlock()
 	d.inside[v] = true
 	return v, nil
+}
+
+// otherDatabase is what somebody is told who has signed in and asks for another database than the one there is, in the words that PostgreSQL has for it. Strangers never get so far.
+func otherDatabase(asked, user string) error {
+	message := "this database does not exist"
+	if len(asked) <= 63 && !strings.ContainsFunc(asked, func(r rune) bool { return !unicode.IsPrint(r) }) { // as long as PostgreSQL's names are
+		message = fmt.Sprintf("database %q does not exist", asked)
+	}
+	hint := "the database is called " + databaseName + ": connect with dbname=" + databaseName
+	if asked == user {
+		hint += "; a connection that names no database asks for one that is called like its user"
+	}
+	return fault.New(fault.NotFound, message, hint).WithCause(&pgwire.StateError{SQLState: "3D000"})
 }
 
 // changed asks everybody of that name for their standing again.
