@@ -1,19 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -47,50 +40,21 @@ func (a *app) ledgerShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		out := bufio.NewWriter(a.stdout) // a record may be long
-		nothing := true
-		for e, err := range ledger.FindDir(cmd.Context(), filepath.Join(config.State, "ledger"), f) {
-			if err != nil {
-				return errors.Join(out.Flush(), err)
-			}
-			nothing = false
-			if err := a.showEntry(out, e); err != nil {
-				return err
-			}
+		line := entryLine
+		if a.json {
+			line = entryJSON
 		}
-		if nothing {
+		written, err := ledger.WriteDir(cmd.Context(), filepath.Join(config.State, "ledger"), f, a.stdout, line)
+		if written == 0 && err == nil {
 			a.complain("no entry of the record matches")
 		}
-		return out.Flush()
+		return err
 	})
 	return c
 }
 
 // entryTypes are the types that entries of the record have.
-var entryTypes = []string{"start", "stop", "source_script", "policy", "batch", "question", "answer", "people", "verification"}
-
-// showEntry writes an entry's line.
-func (a *app) showEntry(out io.Writer, e ledger.Entry) error {
-	raw, _ := e.Body.(json.RawMessage)
-	if a.json {
-		line, err := json.Marshal(map[string]any{"index": e.Index, "time": e.Time, "type": e.Type, "principal": e.Principal, "body": raw})
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(out, "%s\n", line)
-		return err
-	}
-	text := string(raw)
-	var body entryBody
-	switch {
-	case e.Type == "question" && json.Unmarshal(raw, &body) == nil:
-		text = oneLine(body.question())
-	case e.Type == "answer" && json.Unmarshal(raw, &body) == nil:
-		text = oneLine(body.answer())
-	}
-	_, err := fmt.Fprintf(out, "%6d  %s  %-12s  %-10s  %s\n", e.Index, e.Time.UTC().Format(time.DateTime), e.Type, e.Principal, text)
-	return err
-}
+var entryTypes = []string{"start", "stop", "source_script", "policy", "batch", "question", "answer", "people", "verification", ledger.TypeRecovered, ledger.TypeMirror}
 
 // entryQuestion is what the flags of weir ledger show say.
 type entryQuestion struct {
@@ -117,8 +81,9 @@ func (q *entryQuestion) filter() (ledger.Filter, error) {
 			return f, fault.New(fault.Usage, "--reads is not the name of a column", "write it as schema.table.column: fleet.device.model_id")
 		}
 		table, column := q.reads[:i], q.reads[i+1:]
-		f.Words = []string{ledger.Word(table), ledger.Word(column)}
-		f.Keep = func(e ledger.Entry) bool { return readsColumn(e, table, column) }
+		wanted := newColumn(table, column)
+		f.Words = []string{wanted.tableWord, wanted.nameWord}
+		f.Keep = wanted.readBy
 	}
 	for _, t := range []struct {
 		flag, text string
@@ -137,109 +102,6 @@ func (q *entryQuestion) filter() (ledger.Filter, error) {
 		return f, fault.New(fault.Usage, "the time range is empty: its end is not after its beginning", "from is inclusive and to is exclusive: for one day, give the day and the day after it")
 	}
 	return f, nil
-}
-
-// readsColumn tells whether a recorded question reads a column, by a metric or by SQL.
-func readsColumn(e ledger.Entry, table, column string) bool {
-	var asked struct {
-		Reads   []entryReads `json:"reads"`
-		Columns []entryReads `json:"columns"`
-	}
-	raw, _ := e.Body.(json.RawMessage)
-	return json.Unmarshal(raw, &asked) == nil && slices.ContainsFunc(append(asked.Reads, asked.Columns...), func(r entryReads) bool {
-		return r.Table == table && slices.Contains(r.Columns, column)
-	})
-}
-
-// entryBody is what a question's or an answer's body may hold.
-type entryBody struct {
-	Address   string       `json:"address"`
-	Kind      string       `json:"kind"`
-	Metric    string       `json:"metric"`
-	By        []string     `json:"by"`
-	Grain     string       `json:"grain"`
-	From      *time.Time   `json:"from"`
-	To        *time.Time   `json:"to"`
-	Statement string       `json:"statement"`
-	Rule      string       `json:"rule"`
-	Named     string       `json:"named"`
-	Reads     []entryReads `json:"reads"`   // by a metric
-	Columns   []entryReads `json:"columns"` // by SQL
-
-	Question int64   `json:"question"`
-	Verdict  string  `json:"verdict"`
-	Reason   string  `json:"reason"`
-	Rows     int64   `json:"rows"`
-	Bytes    int64   `json:"bytes"`
-	Seconds  float64 `json:"seconds"`
-}
-
-type entryReads struct {
-	Table   string   `json:"table"`
-	Columns []string `json:"columns"`
-}
-
-// reads are the columns that a question reads, by table.
-func (b *entryBody) reads() map[string][]string {
-	all := map[string][]string{}
-	for _, r := range append(slices.Clone(b.Reads), b.Columns...) {
-		all[r.Table] = append(all[r.Table], r.Columns...)
-	}
-	return all
-}
-
-// question says in one line from where, what, and of which columns.
-func (b *entryBody) question() string {
-	what := b.Statement
-	if b.Metric != "" {
-		what = b.Metric
-		if len(b.By) > 0 {
-			what += " by " + strings.Join(b.By, ", ")
-		}
-		if b.Grain != "" {
-			what += " per " + b.Grain
-		}
-		if b.From != nil {
-			what += " from " + b.From.UTC().Format(time.RFC3339)
-		}
-		if b.To != nil {
-			what += " to " + b.To.UTC().Format(time.RFC3339)
-		}
-	}
-	parts := []string{"from " + b.Address, strings.TrimSpace(b.Kind + " " + what)}
-	if b.Rule != "" {
-		parts = append(parts, strings.TrimSpace("refused by "+b.Rule+" "+b.Named))
-	}
-	reads := b.reads()
-	var tables []string
-	for _, t := range slices.Sorted(maps.Keys(reads)) {
-		names := slices.Sorted(slices.Values(reads[t]))
-		tables = append(tables, t+" ("+strings.Join(slices.Compact(names), ", ")+")")
-	}
-	if len(tables) > 0 {
-		parts = append(parts, "reads "+strings.Join(tables, ", "))
-	}
-	return strings.Join(parts, "; ")
-}
-
-// answer says in one line how a question ended.
-func (b *entryBody) answer() string {
-	verdict := b.Verdict
-	if b.Reason != "" {
-		verdict += " (" + b.Reason + ")"
-	}
-	return fmt.Sprintf("to %d: %s, %d rows, %d bytes in %.3f s", b.Question, verdict, b.Rows, b.Bytes, b.Seconds)
-}
-
-// oneLine makes one line of a text, without what a terminal would act on.
-func oneLine(text string) string {
-	plain := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	return strings.Join(strings.Fields(plain), " ")
 }
 
 func (a *app) ledgerVerifyCommand() *cobra.Command {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/weirproject/weir/internal/ledger"
 )
@@ -98,7 +101,7 @@ func TestTheRecordTellsWhoReadAColumn(t *testing.T) {
 func TestTheRecordIsAskedForWhatItHas(t *testing.T) {
 	flags := recorded(t, ledger.Entry{Time: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Type: "start", Principal: "weir"})
 	for asked, want := range map[string]string{
-		"--type foo":                           "weir: --type is none of the types that entries have\nhint: there are start, stop, source_script, policy, batch, question, answer, people, verification\n",
+		"--type foo":                           "weir: --type is none of the types that entries have\nhint: there are start, stop, source_script, policy, batch, question, answer, people, verification, recovered, mirror\n",
 		"--type questions":                     "weir: --type is none of the types that entries have\nhint: did you mean question? there are start, stop, ",
 		"--from 2026-11-20 --to 2026-11-19":    "weir: the time range is empty: its end is not after its beginning\nhint: ",
 		"--from 2026-11-20 --to 2026-11-20":    "weir: the time range is empty: its end is not after its beginning\nhint: ",
@@ -132,7 +135,82 @@ func TestTheTypesOfEntriesAreAllTold(t *testing.T) {
 		}
 		return err
 	}))
+	types[ledger.TypeRecovered], types[ledger.TypeMirror] = true, true
 	if got, want := slices.Sorted(maps.Keys(types)), slices.Sorted(slices.Values(entryTypes)); !slices.Equal(got, want) {
 		t.Errorf("the code writes %v, the help tells %v", got, want)
+	}
+}
+
+// Whether a question reads a column is the same whether it is decoded or not, whatever names and statements look like.
+func TestColumnsAreReadWhateverTheirSpelling(t *testing.T) {
+	type reads struct {
+		Table   string   `json:"table"`
+		Columns []string `json:"columns"`
+	}
+	type asked struct {
+		Statement string  `json:"statement,omitempty"`
+		Metric    string  `json:"metric,omitempty"`
+		Columns   []reads `json:"columns,omitempty"`
+		Named     string  `json:"named,omitempty"`
+	}
+	words := []string{"size", "shop.sale", `si"ze`, `a\b`, "größe", "]", ",", `"table":`, `{"table":"shop.sale","columns":["size"]}`, "", "<", "columns"}
+	random := rand.New(rand.NewPCG(3, 4))
+	word := func() string { return words[random.IntN(len(words))] }
+	fast, found := 0, 0
+	for range 20_000 {
+		q := asked{Statement: word(), Metric: word(), Named: word()}
+		for range random.IntN(3) {
+			r := reads{Table: word(), Columns: []string{}}
+			for range random.IntN(3) {
+				r.Columns = append(r.Columns, word())
+			}
+			q.Columns = append(q.Columns, r)
+		}
+		table, name := word(), word()
+		want := slices.ContainsFunc(q.Columns, func(r reads) bool { return r.Table == table && slices.Contains(r.Columns, name) })
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(random.IntN(2) == 0)
+		if err := encoder.Encode(q); err != nil {
+			t.Fatal(err)
+		}
+		body := json.RawMessage(bytes.TrimSpace(text.Bytes()))
+		c := newColumn(table, name)
+		if got := c.readBy(ledger.Entry{Body: body}); got != want {
+			t.Fatalf("%q.%q in %s: %t", table, name, body, got)
+		}
+		if _, ok := spelledReads(body, c.tableWord, c.nameWord); ok {
+			fast++
+		}
+		if want {
+			found++
+		}
+	}
+	if fast < 1000 || found < 50 {
+		t.Errorf("%d undecoded, %d found: too few to say anything", fast, found)
+	}
+	for _, body := range []string{`{"columns":[{"columns":["size"],"table":"shop.sale"}]}`, `{"columns": [ {"table": "shop.sale", "columns": [ "size" ] } ] }`} {
+		if !newColumn("shop.sale", "size").readBy(ledger.Entry{Body: json.RawMessage(body)}) {
+			t.Errorf("%s reads it", body)
+		}
+	}
+}
+
+// What is shown to people stays on its line, whoever wrote what into an entry: a terminal acts on control characters, and on characters that turn the direction of writing.
+func TestAnEntryIsOneLineOfPlainText(t *testing.T) {
+	for _, e := range []ledger.Entry{
+		{Type: "people", Principal: "ada", Body: json.RawMessage("{\"by\":\"a\u009b2Jb\u202ec\u2028d\"}")},
+		{Type: "question", Principal: "ada\u009b", Body: json.RawMessage("{\"statement\":\"a\\n\u009b2Jb\"}")},
+		{Type: "answer", Principal: "ada", Body: json.RawMessage("{\"reason\":\"\\u001b[2J\"}")},
+	} {
+		line := string(entryLine(nil, e))
+		if strings.Count(line, "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s: %q", e.Type, line)
+		}
+	}
+	for _, text := range []string{"", " ", "a", "a b", "a  b", " a", "a ", "a\tb", "größe a", "~ !"} {
+		if isOneLine(text) && oneLine(text) != strings.Join(strings.Fields(text), " ") {
+			t.Errorf("%q", text)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -179,4 +180,19 @@ func count(b *testing.B, dir string, f Filter, limit int) int {
 		}
 	}
 	return n
+}
+
+// What weir ledger show does with what it finds.
+func BenchmarkWriteDir(b *testing.B) {
+	r := writeMillion(b, million, together)
+	f := Filter{Types: []string{"question"}, Words: []string{Word("fleet.device"), Word("firmware_id")}}
+	var found int64
+	for b.Loop() {
+		n, err := WriteDir(b.Context(), r.dir, f, io.Discard, spelled)
+		if err != nil {
+			b.Fatal(err)
+		}
+		found = n
+	}
+	b.ReportMetric(float64(found), "found")
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -73,6 +74,67 @@ func sameEntry(a, b Entry) bool {
 	x, _ := a.Body.(json.RawMessage)
 	y, _ := b.Body.(json.RawMessage)
 	return a.Index == b.Index && a.Time.Equal(b.Time) && a.Time.Location() == b.Time.Location() && a.Type == b.Type && a.Principal == b.Principal && bytes.Equal(x, y)
+}
+
+// spelled appends all that an entry is.
+func spelled(out []byte, e Entry) []byte {
+	body, _ := e.Body.(json.RawMessage)
+	return fmt.Appendf(out, "%d %s %s %q %s\n", e.Index, e.Time.Format(time.RFC3339Nano), e.Type, e.Principal, body)
+}
+
+// fullWriter takes some bytes and then none.
+type fullWriter struct{ room int }
+
+var errFull = errors.New("full")
+
+func (w *fullWriter) Write(b []byte) (int, error) {
+	if len(b) > w.room {
+		return 0, errFull
+	}
+	w.room -= len(b)
+	return len(b), nil
+}
+
+func TestWritingEndsWithItsReaderAndSaysWhatIsDamaged(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	where, l := someLedger(t, r, 4500, 1<<20)
+	before := runtime.NumGoroutine()
+	for _, room := range []int{0, 100_000, 400_000} {
+		if n, err := WriteDir(t.Context(), where.dir, Filter{}, &fullWriter{room: room}, spelled); !errors.Is(err, errFull) || n >= 4500 || (n == 0) != (room == 0) {
+			t.Errorf("room for %d bytes: %d written: %v", room, n, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := WriteDir(ctx, where.dir, Filter{}, io.Discard, func(out []byte, e Entry) []byte {
+		if e.Index == 700 {
+			cancel()
+		}
+		return spelled(out, e)
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that ended: %v", err)
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines before, %d after", before, after)
+	}
+	mustClose(t, l)
+	names, err := filepath.Glob(filepath.Join(where.dir, entriesDir, "*"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(err)
+	}
+	text := mustRead(t, names[0])
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	damaged := slices.IndexFunc(lines, func(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"index":40,`)) })
+	copy(lines[damaged][len(lines[damaged])-3:], "{{")
+	mustWrite(t, names[0], bytes.Join(lines, nil))
+	n, err := WriteDir(t.Context(), where.dir, Filter{}, io.Discard, spelled)
+	wantKind(t, err, fault.Found, "cannot be read")
+	if n != 40 {
+		t.Errorf("%d entries before the damaged one were written, want 40", n)
+	}
+	if _, err := WriteDir(t.Context(), t.TempDir(), Filter{}, io.Discard, spelled); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("a folder without a ledger: %v", err)
+	}
 }
 
 var (
@@ -193,6 +255,13 @@ func TestWhatIsFoundIsWhatAPlainReadFinds(t *testing.T) {
 					if !slices.Equal(got, want) {
 						t.Fatalf("%s, %+v: found %v, want %v", way, f, got, want)
 					}
+				}
+				var wanted, got bytes.Buffer
+				for _, i := range want {
+					wanted.Write(spelled(nil, entries[i]))
+				}
+				if n, err := WriteDir(t.Context(), where.dir, f, &got, spelled); err != nil || n != int64(len(want)) || !bytes.Equal(got.Bytes(), wanted.Bytes()) {
+					t.Fatalf("%+v: %d written, want %d: %v\n%s\nwant\n%s", f, n, len(want), err, got.Bytes(), wanted.Bytes())
 				}
 			}
 			for i := 0; i < len(lines); i += 1 + len(lines)/300 {

@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -95,36 +97,87 @@ func publishedSize(dir string) (int64, error) {
 
 // find yields the entries among the first size that pass the filter.
 func find(ctx context.Context, dir string, size int64, f Filter, yield func(Entry, error) bool) {
+	blocks, err := f.blocks(dir, size)
+	if err != nil {
+		yield(Entry{}, err)
+		return
+	}
+	s := newSieve(f)
+	gather := func(lines []byte) (found []Entry, err error) {
+		err = s.entries(lines, func(e Entry) {
+			if body, ok := e.Body.(json.RawMessage); ok {
+				e.Body = json.RawMessage(bytes.Clone(body))
+			}
+			found = append(found, e)
+		})
+		return found, err
+	}
+	inOrder(ctx, blocks, gather, func(found []Entry, err error) bool {
+		for _, e := range found {
+			if err := ctx.Err(); err != nil {
+				yield(Entry{}, fmt.Errorf("read ledger: %w", err))
+				return false
+			}
+			if !yield(e, nil) {
+				return false
+			}
+		}
+		if err != nil {
+			yield(Entry{}, err)
+		}
+		return err == nil
+	})
+}
+
+// WriteDir writes what line makes of each entry that FindDir would give, in the same order, and says how many entries that were. line appends to out and returns it; like Keep it is called by several
+// goroutines at the same time, and the body is lent for the call. Reading, making and writing overlap, so that a long list takes little longer than finding it.
+func WriteDir(ctx context.Context, dir string, f Filter, w io.Writer, line func(out []byte, e Entry) []byte) (written int64, err error) {
+	size, err := publishedSize(dir)
+	if err != nil {
+		return 0, err
+	}
+	blocks, err := f.blocks(dir, size)
+	if err != nil {
+		return 0, err
+	}
+	type page struct {
+		text    []byte
+		entries int64
+	}
+	s := newSieve(f)
+	gather := func(lines []byte) (p page, err error) {
+		err = s.entries(lines, func(e Entry) {
+			p.text = line(p.text, e)
+			p.entries++
+		})
+		return p, err
+	}
+	inOrder(ctx, blocks, gather, func(p page, broken error) bool {
+		if err = ctx.Err(); err != nil {
+			err = fmt.Errorf("read ledger: %w", err)
+			return false
+		}
+		if _, err = w.Write(p.text); err != nil {
+			err = fmt.Errorf("write entries: %w", err)
+			return false
+		}
+		written += p.entries
+		err = broken
+		return err == nil
+	})
+	return written, err
+}
+
+// blocks are those in which the entries that the filter bounds stand, of a ledger of that size.
+func (f Filter) blocks(dir string, size int64) (*blocks, error) {
 	first, before := int64(f.First), size
 	if f.Before > 0 {
 		before = min(size, int64(f.Before))
 	}
 	if first < 0 || first >= before {
-		return
+		return &blocks{}, nil
 	}
-	blocks, err := newBlocks(dir, first, before, size, f.NewestFirst)
-	if err != nil {
-		yield(Entry{}, err)
-		return
-	}
-	inOrder(ctx, blocks, newSieve(f), func(found []item) bool {
-		if f.NewestFirst {
-			slices.Reverse(found)
-		}
-		for _, i := range found {
-			if err := ctx.Err(); err != nil {
-				i = item{err: fmt.Errorf("read ledger: %w", err)}
-			}
-			if i.err != nil {
-				yield(Entry{}, i.err)
-				return false
-			}
-			if !yield(i.entry, nil) {
-				return false
-			}
-		}
-		return true
-	})
+	return newBlocks(dir, first, before, size, f.NewestFirst)
 }
 
 // missingEntry is the finding that an entry is not where it must be.

@@ -118,44 +118,41 @@ func (b block) read(buffer []byte) ([]byte, error) {
 	return buffer, nil
 }
 
-// item is an entry that was found, or why it cannot be read.
-type item struct {
-	entry Entry
-	err   error
-}
-
 // job is a block that is being searched.
-type job struct {
+type job[T any] struct {
 	block block
-	found []item        // once done is closed
-	done  chan struct{} // closed when the block was searched
+	found T     // once done is closed
+	err   error // what ended the search of the block; found is what came before
+	done  chan struct{}
 }
 
 // searcher searches blocks one after the other.
-type searcher struct {
-	sieve  *sieve
+type searcher[T any] struct {
+	gather func(lines []byte) (T, error)
 	buffer []byte
 }
 
-func (s *searcher) search(ctx context.Context, b block) []item {
+func (s *searcher[T]) search(ctx context.Context, b block) (found T, err error) {
 	if err := ctx.Err(); err != nil {
-		return []item{{err: fmt.Errorf("read ledger: %w", err)}}
+		return found, fmt.Errorf("read ledger: %w", err)
 	}
 	lines, err := b.read(s.buffer)
 	if err != nil {
-		return []item{{err: err}}
+		return found, err
 	}
 	s.buffer = lines
-	return s.sieve.items(lines)
+	return s.gather(lines)
 }
 
-// inOrder searches the blocks, several at the same time, and gives what was found in each in the order of the blocks, until each returns false.
-func inOrder(ctx context.Context, all *blocks, s *sieve, each func([]item) bool) {
-	own := searcher{sieve: s}
+// inOrder searches the blocks, several at the same time, and gives what gather made of the lines of each in the order of the blocks, until each returns false. gather is called by several goroutines
+// at the same time and keeps nothing of the lines.
+func inOrder[T any](ctx context.Context, all *blocks, gather func(lines []byte) (T, error), each func(T, error) bool) {
+	own := searcher[T]{gather: gather}
 	for range ownBlocks {
 		b, ok, err := all.next()
 		if err != nil {
-			each([]item{{err: err}})
+			var none T
+			each(none, err)
 			return
 		}
 		if !ok || !each(own.search(ctx, b)) {
@@ -164,31 +161,31 @@ func inOrder(ctx context.Context, all *blocks, s *sieve, each func([]item) bool)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	workers := min(runtime.GOMAXPROCS(0), scanners)
-	jobs := make(chan *job, 2*workers)
+	jobs := make(chan *job[T], 2*workers)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer close(jobs)
 	defer cancel()
 	for range workers {
 		running.Go(func() {
-			one := searcher{sieve: s}
+			one := searcher[T]{gather: gather}
 			for j := range jobs {
-				j.found = one.search(ctx, j.block)
+				j.found, j.err = one.search(ctx, j.block)
 				close(j.done)
 			}
 		})
 	}
-	var queue []*job // in order, and never more than jobs takes
+	var queue []*job[T] // in order, and never more than jobs takes
 	for more := true; ; {
 		for more && len(queue) < cap(jobs) {
 			b, ok, err := all.next()
 			if more = ok && err == nil; !more && err == nil {
 				break
 			}
-			j := &job{block: b, done: make(chan struct{})}
+			j := &job[T]{block: b, done: make(chan struct{})}
 			queue = append(queue, j)
 			if err != nil {
-				j.found = []item{{err: err}}
+				j.err = err
 				close(j.done)
 				break
 			}
@@ -200,7 +197,7 @@ func inOrder(ctx context.Context, all *blocks, s *sieve, each func([]item) bool)
 		j := queue[0]
 		queue = queue[1:]
 		<-j.done
-		if !each(j.found) {
+		if !each(j.found, j.err) {
 			return
 		}
 	}

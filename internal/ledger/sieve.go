@@ -43,19 +43,29 @@ func newSieve(f Filter) *sieve {
 	return s
 }
 
-// items are the entries that pass, in the order of their lines, each of which ends with a newline.
-func (s *sieve) items(lines []byte) []item {
-	var found []item
-	s.candidates(lines, func(line []byte) {
-		if isCheckpointLine(line) {
+// entries gives the entries that pass, in the order of their lines, each of which ends with a newline, or newest first. Their bodies are lent for the call. It ends at the first line that is no entry.
+func (s *sieve) entries(lines []byte, each func(Entry)) error {
+	var err error
+	take := func(line []byte) {
+		if err != nil || isCheckpointLine(line) {
 			return
 		}
-		e, passes, err := s.decode(line)
-		if passes || err != nil {
-			found = append(found, item{e, err})
+		var e Entry
+		var passes bool
+		if e, passes, err = s.decode(line); passes && err == nil {
+			each(e)
 		}
-	})
-	return found
+	}
+	if !s.filter.NewestFirst {
+		s.candidates(lines, take)
+		return err
+	}
+	var all [][]byte
+	s.candidates(lines, func(line []byte) { all = append(all, line) })
+	for _, line := range slices.Backward(all) {
+		take(line)
+	}
+	return err
 }
 
 // candidates gives the lines that hold all words, without their newline. It looks for each word behind the place to which another has led, so the rarest one decides how
@@ -156,7 +166,7 @@ func (s *sieve) holdsLong(line []byte) bool {
 	return true
 }
 
-// decode reads an entry's line and tells whether it passes. It keeps nothing of line.
+// decode reads an entry's line and tells whether it passes. The entry's body is a part of the line.
 func (s *sieve) decode(line []byte) (e Entry, passes bool, err error) {
 	if h, ok := cutHead(line); ok {
 		if !s.passes(h.time, h.kind, h.principal) {
@@ -167,7 +177,6 @@ func (s *sieve) decode(line []byte) (e Entry, passes bool, err error) {
 			return Entry{}, false, nil
 		}
 		if json.Valid(h.body) {
-			e.Body = json.RawMessage(bytes.Clone(h.body))
 			return e, true, nil
 		}
 	}
