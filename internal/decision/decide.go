@@ -2,7 +2,6 @@ package decision
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -157,11 +156,11 @@ func (d *Decider) name(ctx context.Context, statement node) error {
 
 // mark is a name that nobody who does not have the key can write into a statement.
 func (d *Decider) mark(statement node) string {
-	raw, err := json.Marshal(statement)
+	raw, err := encode(statement)
 	if err != nil {
 		raw = nil // it was decoded from JSON: it cannot fail, and if it does, the mark is still the key's
 	}
-	return "weir_" + d.hash("mark", string(raw)) + "_"
+	return "weir_" + d.hasher().hash("mark", string(raw)) + "_"
 }
 
 // unnamedItems gathers the items of SELECT lists that hold functions and have no alias. The columns of a subquery inside an expression need no names.

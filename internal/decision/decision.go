@@ -1,6 +1,9 @@
 package decision
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // Parser is the engine's own parser, in an engine without files or data. Errors hold none of the engine's text.
 type Parser interface {
@@ -22,9 +25,34 @@ type Table struct {
 	Columns      []Column
 }
 
-// Catalog is everything that exists for the asker.
+// Catalog is everything that exists for the asker. Nothing in it may change once something was decided by it: what changes is another catalogue.
 type Catalog struct {
 	Tables []Table
+
+	once  sync.Once
+	index index // of the tables; made at the first decision
+}
+
+// index finds what a catalogue holds.
+type index struct {
+	tables map[string][]*Table // by their names, folded
+	names  map[string]bool     // of schemas, tables and columns, folded
+}
+
+func (c *Catalog) indexed() *index {
+	c.once.Do(func() {
+		c.index = index{tables: map[string][]*Table{}, names: map[string]bool{}}
+		for i := range c.Tables {
+			t := &c.Tables[i]
+			name := fold(t.Name)
+			c.index.tables[name] = append(c.index.tables[name], t)
+			c.index.names[fold(t.Schema)], c.index.names[name] = true, true
+			for _, col := range t.Columns {
+				c.index.names[fold(col.Name)] = true
+			}
+		}
+	})
+	return &c.index
 }
 
 // Request is a statement to decide on.

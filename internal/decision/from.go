@@ -100,9 +100,8 @@ func (w *walker) lookup(n node) *Table {
 	name, schema := fold(text(n, "table_name")), fold(text(n, "schema_name"))
 	var found *Table
 	if text(n, "catalog_name") == "" && !hidden(name) && !hidden(schema) {
-		for i := range w.catalog.Tables {
-			t := &w.catalog.Tables[i]
-			if fold(t.Name) != name || hidden(t.Schema) || schema != "" && fold(t.Schema) != schema {
+		for _, t := range w.catalog.indexed().tables[name] {
+			if hidden(t.Schema) || schema != "" && fold(t.Schema) != schema {
 				continue
 			}
 			if found != nil {

@@ -286,7 +286,7 @@ func (w *walker) casts() []string {
 	out := make([]string, len(w.parameters))
 	for i, t := range w.parameters {
 		if t != "?" {
-			out[i-1] = t
+			out[i-1] = strings.Clone(t) // it is a piece of the tree, which nobody needs any more
 		}
 	}
 	return out

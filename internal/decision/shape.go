@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -12,12 +13,20 @@ import (
 // hashLength is how much of a hash stands in a shape, in bytes: enough to tell literals apart, and the key is needed to try one.
 const hashLength = 8
 
-// hash is a keyed hash of a literal or of a name that somebody made up.
-func (d *Decider) hash(kind, s string) string {
-	h := hmac.New(sha256.New, d.key)
-	_, _ = h.Write([]byte("weir shape\x00" + kind + "\x00"))
-	_, _ = h.Write([]byte(s))
-	return hex.EncodeToString(h.Sum(nil)[:hashLength])
+// hasher makes keyed hashes of literals and of names that somebody made up. One goroutine uses it at a time.
+type hasher struct {
+	keyed hash.Hash
+	buf   []byte
+}
+
+func (d *Decider) hasher() *hasher { return &hasher{keyed: hmac.New(sha256.New, d.key)} }
+
+func (h *hasher) hash(kind, s string) string {
+	h.keyed.Reset()
+	h.buf = append(append(append(append(h.buf[:0], "weir shape\x00"...), kind...), 0), s...)
+	_, _ = h.keyed.Write(h.buf)
+	h.buf = h.keyed.Sum(h.buf[:0])
+	return hex.EncodeToString(h.buf[:hashLength])
 }
 
 // written are the words that the parser writes by itself. Every word that is not among them, no function and not in the catalogue was made up by whoever
@@ -43,15 +52,8 @@ var written = sync.OnceValue(func() map[string]bool {
 // shape replaces every literal, and every name that is neither the engine's nor in the catalogue, by a keyed hash. It reads text that the parser wrote, which has
 // no comments and one way to write each thing.
 func (d *Decider) shape(sql string, c *Catalog) string {
-	known := written()
-	own := map[string]bool{}
-	for i := range c.Tables {
-		t := &c.Tables[i]
-		own[fold(t.Schema)], own[fold(t.Name)] = true, true
-		for _, col := range t.Columns {
-			own[fold(col.Name)] = true
-		}
-	}
+	known, own := written(), c.indexed().names
+	h := d.hasher()
 	var out strings.Builder
 	for i := 0; i < len(sql); {
 		n, kind := token(sql[i:])
@@ -59,9 +61,9 @@ func (d *Decider) shape(sql string, c *Catalog) string {
 		i += n
 		switch kind {
 		case tokenString:
-			out.WriteString("'#" + d.hash("string", unquote(t)) + "'")
+			out.WriteString("'#" + h.hash("string", unquote(t)) + "'")
 		case tokenNumber:
-			out.WriteString("#" + d.hash("number", t))
+			out.WriteString("#" + h.hash("number", t))
 		case tokenWord, tokenQuoted:
 			name := t
 			if kind == tokenQuoted {
@@ -70,7 +72,7 @@ func (d *Decider) shape(sql string, c *Catalog) string {
 			if f := fold(name); known[f] || own[f] || isCTE(f) || short(f) {
 				out.WriteString(t)
 			} else {
-				out.WriteString(`"#` + d.hash("name", f) + `"`)
+				out.WriteString(`"#` + h.hash("name", f) + `"`)
 			}
 		case tokenOther:
 			out.WriteString(t)

@@ -1,7 +1,6 @@
 package decision
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,26 +9,6 @@ import (
 
 // node is an object of a serialised tree. Numbers are json.Number, so that none loses a digit.
 type node = map[string]any
-
-func decode(tree []byte) (node, error) {
-	d := json.NewDecoder(bytes.NewReader(tree))
-	d.UseNumber()
-	var n node
-	if err := d.Decode(&n); err != nil {
-		return nil, fmt.Errorf("decode tree: %w", err)
-	}
-	return n, nil
-}
-
-func encode(n node) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(n); err != nil {
-		return nil, fmt.Errorf("encode tree: %w", err)
-	}
-	return b.Bytes(), nil
-}
 
 func text(n node, key string) string {
 	s, _ := n[key].(string)

@@ -388,6 +388,9 @@ func (w *worker) query(j *job) (rows int64, class Class, err error) {
 		return 0, class, nil
 	}
 	defer func() { q.close(class == 0 && err == nil) }()
+	if class = q.shape(); class != 0 {
+		return 0, class, nil
+	}
 	out := ipc.NewWriter(w.out, ipc.WithSchema(q.schema))
 	for {
 		b, class := q.next()

@@ -363,6 +363,11 @@ func (q *cursor) start() Class {
 		}
 		return ClassOther
 	}
+	return 0
+}
+
+// shape finds out the schema of what runs, before its first rows.
+func (q *cursor) shape() Class {
 	q.opts = arrowmapping.ResultGetArrowOptions(&q.res)
 	if q.plan.schema != nil {
 		q.raw, q.schema = q.plan.raw, q.plan.schema

@@ -8,11 +8,13 @@ import (
 )
 
 // What is asked of DuckDB. What has its default value is left out of a tree, which halves it; empty lists stay, because reading a tree asks for them.
+//
+// A tree comes in as a column of text: a parameter that is itself cast to JSON would let DuckDB plan the statement anew each time, which takes longer than all the rest of it.
 const (
 	skipped        = ", skip_null := true, skip_default := true)::VARCHAR"
 	serializeSQL   = "SELECT json_serialize_sql($1::VARCHAR" + skipped
-	deserializeSQL = "SELECT json_deserialize_sql($1::JSON)"
-	regenerateSQL  = "SELECT t, json_serialize_sql(t" + skipped + " FROM (SELECT json_deserialize_sql($1::JSON) AS t)"
+	deserializeSQL = "SELECT json_deserialize_sql(x) AS t FROM (SELECT $1::VARCHAR AS x)"
+	regenerateSQL  = "SELECT t, json_serialize_sql(t" + skipped + " FROM (" + deserializeSQL + ")"
 )
 
 // Parser is DuckDB's own parser as an engine serves it. The engine should be one without a file, so that what it parses meets nothing. It is safe for
