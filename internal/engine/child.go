@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -62,6 +63,7 @@ func serve() int {
 	}
 	closeStray(1 + s.Sessions)
 	db, fail := openDatabase(s)
+	bound := memoryBound(s)
 	if fail == 0 {
 		fail = sandbox(s)
 	}
@@ -73,6 +75,10 @@ func serve() int {
 		return exitRefused
 	}
 	c := &child{db: db}
+	if !c.govern(s, bound) {
+		_ = out.send(frameFail, []byte{byte(failOpen)})
+		return exitRefused
+	}
 	for _, conn := range conns {
 		w, ok := c.serve(conn)
 		if !ok {
@@ -80,6 +86,11 @@ func serve() int {
 			return exitRefused
 		}
 		c.workers = append(c.workers, w)
+	}
+	go c.governor.work()
+	if fail := boundMemory(s, bound); fail != 0 {
+		_ = out.send(frameFail, []byte{byte(fail)})
+		return exitRefused
 	}
 	if err := out.send(frameOK, nil); err != nil {
 		return exitGone
@@ -89,9 +100,10 @@ func serve() int {
 
 // child is the engine in its own process.
 type child struct {
-	db      *database
-	workers []*worker
-	done    sync.WaitGroup
+	db       *database
+	workers  []*worker
+	governor *governor
+	done     sync.WaitGroup
 }
 
 // control obeys the control socket until it closes.
@@ -114,6 +126,7 @@ func (c *child) control(in *frameReader) int {
 				w.stop()
 			}
 			c.done.Wait()
+			c.governor.stop()
 			c.db.close()
 			return 0
 		default:
@@ -139,17 +152,20 @@ type job struct {
 
 // worker serves one session: one goroutine reads ahead, one works.
 type worker struct {
-	c    *connection
-	conn net.Conn
-	in   *frameReader
-	out  *frameWriter
-	jobs chan *job
+	c        *connection
+	conn     net.Conn
+	in       *frameReader
+	out      *frameWriter
+	jobs     chan *job
+	governor *governor
 
 	mu      sync.Mutex
-	running uint64 // the seq that runs; 0 between statements; under mu
-	begun   uint64 // the last seq that was begun; under mu
-	broken  uint64 // a seq that was broken off before it was begun; under mu
-	over    bool   // no more statements; under mu
+	running uint64    // the seq that runs; 0 between statements; under mu
+	begun   uint64    // the last seq that was begun; under mu
+	broken  uint64    // a seq that was broken off before it was begun; under mu
+	since   time.Time // when it was begun; under mu
+	spent   uint64    // the last seq that was broken off for its memory; under mu
+	over    bool      // no more statements; under mu
 }
 
 func (c *child) serve(conn net.Conn) (*worker, bool) {
@@ -157,7 +173,7 @@ func (c *child) serve(conn net.Conn) (*worker, bool) {
 	if !ok {
 		return nil, false
 	}
-	w := &worker{c: cn, conn: conn, in: newFrameReader(conn), out: newFrameWriter(conn), jobs: make(chan *job)}
+	w := &worker{c: cn, conn: conn, in: newFrameReader(conn), out: newFrameWriter(conn), jobs: make(chan *job), governor: c.governor}
 	c.done.Add(1)
 	go w.read()
 	go func() {
@@ -270,7 +286,7 @@ func (w *worker) work() {
 		w.mu.Lock()
 		over := w.over
 		if !over {
-			w.running, w.begun = j.seq, j.seq
+			w.running, w.begun, w.since = j.seq, j.seq, time.Now()
 		}
 		if w.broken == j.seq && j.failed == 0 {
 			j.failed = ClassInterrupted
@@ -279,8 +295,14 @@ func (w *worker) work() {
 		if over {
 			continue
 		}
+		w.governor.notice()
 		changed, class, err := w.do(j)
-		w.settled()
+		if w.settled(j.seq) && class == ClassInterrupted {
+			class = ClassMemory
+		}
+		if class == ClassMemory {
+			w.governor.missed()
+		}
 		if class == ClassFatal {
 			os.Exit(exitFatal) // a fresh engine can use the file again; this one can't
 		}
@@ -296,11 +318,12 @@ func (w *worker) work() {
 	}
 }
 
-// settled ends the time in which the statement can be broken off.
-func (w *worker) settled() {
+// settled ends the time in which the statement can be broken off, and tells whether it was, for its memory.
+func (w *worker) settled(seq uint64) bool {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.running = 0
-	w.mu.Unlock()
+	return w.spent == seq
 }
 
 func (w *worker) reply(seq uint64, changed int64, class Class) error {
@@ -351,7 +374,7 @@ func (w *worker) texts(j *job) (int64, Class, error) {
 	if len(m.b) > maxFrame {
 		return 0, ClassMemory, nil
 	}
-	w.settled() // an order to break off that comes later is for nothing that runs
+	_ = w.settled(j.seq) // an order to break off that comes later is for nothing that runs
 	j.answered = true
 	return 0, 0, w.out.send(frameTexts, m.b)
 }
@@ -371,6 +394,7 @@ func (w *worker) describe(j *job) (int64, Class, error) {
 
 // query streams the rows of a statement.
 func (w *worker) query(j *job) (rows int64, class Class, err error) {
+	widest := int64(math.MaxInt64)
 	switch j.mode {
 	case modeAny:
 		defer w.c.plans.changing("")()
@@ -379,7 +403,7 @@ func (w *worker) query(j *job) (rows int64, class Class, err error) {
 		if class := w.c.beginRead(); class != 0 {
 			return 0, class, nil
 		}
-		j.after = w.c.endRead
+		j.after, widest = w.c.endRead, maxRowBytes
 	default:
 		return 0, ClassInput, nil
 	}
@@ -401,19 +425,27 @@ func (w *worker) query(j *job) (rows int64, class Class, err error) {
 			break
 		}
 		rows += b.NumRows()
-		var err error
-		for part := range pieces(b) {
-			if err = out.Write(part); err != nil {
-				break
-			}
-		}
+		class, err := write(out, b, widest)
 		b.Release()
-		if err != nil {
-			return 0, 0, errors.Join(errFrame, err)
+		if class != 0 || err != nil {
+			return rows, class, err
 		}
 	}
 	if err := out.Close(); err != nil {
 		return 0, 0, errors.Join(errFrame, err)
 	}
 	return rows, 0, nil
+}
+
+// write sends a batch in pieces.
+func write(out *ipc.Writer, b arrow.RecordBatch, widest int64) (Class, error) {
+	for part, ok := range pieces(b, widest) {
+		if !ok {
+			return ClassWidth, nil
+		}
+		if err := out.Write(part); err != nil {
+			return 0, errors.Join(errFrame, err)
+		}
+	}
+	return 0, nil
 }

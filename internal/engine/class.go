@@ -26,12 +26,13 @@ const (
 	ClassInterrupted       // cancelled
 	ClassUnsupported       // not implemented
 	ClassFatal             // the database is unusable until the engine starts again
+	ClassWidth             // a row of the answer is too wide
 )
 
 var classNames = map[Class]string{
 	ClassOther: "other", ClassSyntax: "syntax", ClassBinder: "binder", ClassCatalog: "catalog", ClassConversion: "conversion",
 	ClassConstraint: "constraint", ClassInput: "input", ClassTransaction: "transaction", ClassMemory: "out of memory", ClassIO: "io",
-	ClassPermission: "permission", ClassInterrupted: "interrupted", ClassUnsupported: "unsupported", ClassFatal: "fatal",
+	ClassPermission: "permission", ClassInterrupted: "interrupted", ClassUnsupported: "unsupported", ClassFatal: "fatal", ClassWidth: "width",
 }
 
 func (c Class) String() string {
@@ -78,6 +79,8 @@ func classFault(ctx context.Context, c Class) *fault.Error {
 			cause = errors.Join(cause, err)
 		}
 		f = fault.New(fault.Unavailable, "the statement was cancelled before it was done", "ask for less at once, or allow it more time")
+	case ClassWidth:
+		f = fault.Newf(fault.Refused, "a row of the answer is wider than %d MiB", maxRowBytes>>20).WithHint("ask for less of its widest values: left(text, 1000), or a list's slice; or for the parts of it in rows of their own: unnest(list)")
 	case ClassMemory:
 		f = fault.New(fault.Unavailable, "the statement needs more memory than it may use", "ask for less at once, or raise the engine's memory limit")
 	case ClassIO:
@@ -86,6 +89,8 @@ func classFault(ctx context.Context, c Class) *fault.Error {
 		f = fault.Newf(fault.Invalid, "the engine does not accept the statement (%s)", c).WithHint("look at its names, types and arguments")
 	case ClassConversion:
 		f = fault.New(fault.Invalid, "a value does not fit its type", "look at the casts and the arithmetic of the statement")
+	case ClassTransaction:
+		f = fault.New(fault.Unavailable, "the transaction was ended by what failed before", "try again")
 	case ClassPermission:
 		f = fault.New(fault.Refused, "the engine's lock-down refused the statement", "ask for nothing but the tables of the store")
 	default:

@@ -135,9 +135,9 @@ func TestAnEngineHasNoSocketsNoCapabilitiesAndNoNewFiles(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		// The Go runtime keeps its cgroup's limits open.
+		// The Go runtime keeps its cgroup's limits open; what tells how much memory the engine itself has, the engine.
 		ok := target == "/dev/null" || strings.HasPrefix(target, "/sys/fs/cgroup/") || strings.HasPrefix(target, "socket:") ||
-			strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, dir)
+			strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, dir) || target == filepath.Join(proc, "statm")
 		if !ok {
 			t.Errorf("the engine holds %s", target)
 		}

@@ -18,3 +18,10 @@ func closeStray(int) {}
 
 // sandbox sets nothing: on this system weir is for development, and says so at every start.
 func sandbox(settings) failure { return 0 }
+
+// memoryBound and boundMemory bound nothing, and nobody counts.
+func memoryBound(settings) uint64 { return 0 }
+
+func boundMemory(settings, uint64) failure { return 0 }
+
+func mappedBytes() int64 { return 0 }

@@ -80,6 +80,9 @@ func (s *Session) broken() error {
 	return gone()
 }
 
+// Abandon ends the engine, because nobody knows what became of the session's transaction. A fresh engine has what was committed.
+func (s *Session) Abandon() { s.engine.Kill() }
+
 func (s *Session) answer(ctx context.Context, kind frameKind, payload []byte) (int64, error) {
 	u := unwire{b: payload}
 	u.u64()

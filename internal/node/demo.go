@@ -316,6 +316,9 @@ func (o DemoOptions) live(ctx context.Context, n *Node) error {
 		case <-ticker.C:
 		}
 		line, err := n.today(ctx)
+		if fault.KindOf(err) == fault.Unavailable { // an engine that starts again, or that somebody else's question fills
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -53,10 +53,13 @@ func (s *session) exec(ctx context.Context, sql string) error {
 	return nil
 }
 
-// rollback ends the transaction whatever happened in it.
+// rollback ends the transaction whatever happened in it. Where that fails too, for want of memory, the session would stay in it for ever, and nothing more could be written.
 func (s *session) rollback(ctx context.Context) {
 	_ = s.Flush(ctx) // an append may have failed meanwhile; it doesn't matter any more
-	_, _ = s.Exec(ctx, "ROLLBACK")
+	// Of the class transaction is that there is none any more.
+	if _, err := s.Exec(ctx, "ROLLBACK"); err != nil && engine.ClassOf(err) != engine.ClassTransaction {
+		s.Abandon()
+	}
 }
 
 // transaction runs work in a transaction of the writer.
