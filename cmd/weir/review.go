@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -73,11 +76,24 @@ func (a *app) checkCommand() *cobra.Command {
 				}
 			}
 			if stops > 0 {
-				return fault.Newf(fault.Found, "weir cannot run on this source yet: %d of %d checks", stops, len(findings)).WithHint("each says what to do")
+				return fault.Newf(fault.Found, "weir cannot run on this source yet: %d of %d checks stand in the way", stops, len(findings)).WithHint("each says what to do")
 			}
 			return nil
 		}),
 	}
+}
+
+// comment is a path as one line of an SQL comment can hold it.
+func comment(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, path)
 }
 
 func (a *app) sourceCommand() *cobra.Command {
@@ -96,7 +112,8 @@ func (a *app) sourceCommand() *cobra.Command {
 				a.complain("nothing is to be done: the source is as the policy needs it")
 				return nil
 			}
-			a.printf("%s", sql)
+			// The names in it are the state's: a run with another state would look for others.
+			a.printf("-- Made for the weir whose state folder is %s.\n%s", comment(config.State), sql)
 			return nil
 		}),
 	}

@@ -127,7 +127,11 @@ func (a *app) showStatus(ctx context.Context, w stature) error {
 		rows = append(rows, []string{t.Table, count(t.Rows), count(t.Changes), state})
 	}
 	for _, f := range s.Facts {
-		rows = append(rows, []string{f.Fact, count(f.Rows), "", "derived, as of " + f.AsOf.UTC().Format(time.DateTime)})
+		state := "not derived yet"
+		if !f.AsOf.IsZero() {
+			state = "derived, as of " + f.AsOf.UTC().Format(time.DateTime)
+		}
+		rows = append(rows, []string{f.Fact, count(f.Rows), "", state})
 	}
 	if len(rows) > 1 {
 		a.table(rows)

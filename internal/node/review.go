@@ -83,16 +83,16 @@ type Explanation struct {
 
 // Explain explains one column, schema.table.column. Since and By come from the ledger of the state folder, if there is one.
 func Explain(ctx context.Context, c *Config, column string) (*Explanation, error) {
-	i := strings.LastIndexByte(column, '.')
-	if i <= 0 || !strings.Contains(column[:i], ".") {
-		return nil, fault.Newf(fault.Usage, "%q is not the name of a column", column).WithHint("write it as schema.table.column: weir explain fleet.device.model_id")
+	table, name, ok := columnNamed(column)
+	if !ok {
+		return nil, fault.Newf(fault.Usage, "%q is not the name of a column", column).
+			WithHint("write it as schema.table.column: weir explain fleet.device.model_id; names may stand in double quotes, as in SQL")
 	}
 	r, err := Plan(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	table, name := column[:i], column[i+1:]
-	e := &Explanation{Column: column}
+	e := &Explanation{Column: table + "." + name}
 	if e.Text, err = r.Explain(table, name); err != nil {
 		return nil, err
 	}
@@ -104,6 +104,64 @@ func Explain(ctx context.Context, c *Config, column string) (*Explanation, error
 		e.Since, e.By, err = inForceSince(ctx, filepath.Join(c.State, "ledger"), table, t.Hash())
 	}
 	return e, err
+}
+
+// columnNamed reads schema.table.column. A name that begins with a double quote is read as SQL reads it: to the closing quote, with "" for a quote inside, and with
+// any dots. Without quotes the last dot stands before the column and the first after the schema, as policies write them, and capitals are kept.
+func columnNamed(text string) (table, column string, ok bool) {
+	if !strings.Contains(text, `"`) {
+		i := strings.LastIndexByte(text, '.')
+		if i <= 0 || !strings.Contains(text[:i], ".") {
+			return "", "", false
+		}
+		return text[:i], text[i+1:], true
+	}
+	var names []string
+	for rest := text; ; {
+		name, after, quoted := quotedName(rest)
+		if !quoted {
+			end := strings.IndexByte(rest, '.')
+			if end < 0 {
+				end = len(rest)
+			}
+			name, after = rest[:end], rest[end:]
+			if strings.Contains(name, `"`) {
+				return "", "", false
+			}
+		}
+		names = append(names, name)
+		if after == "" {
+			break
+		}
+		if after[0] != '.' {
+			return "", "", false
+		}
+		rest = after[1:]
+	}
+	if len(names) != 3 || slices.Contains(names, "") {
+		return "", "", false
+	}
+	return names[0] + "." + names[1], names[2], true
+}
+
+// quotedName reads a name in double quotes from the beginning of text.
+func quotedName(text string) (name, after string, ok bool) {
+	if !strings.HasPrefix(text, `"`) {
+		return "", "", false
+	}
+	var b strings.Builder
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] != '"':
+			b.WriteByte(text[i])
+		case i+1 < len(text) && text[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		default:
+			return b.String(), text[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 // inForceSince finds the policy entry since which a table's policy is what it is.

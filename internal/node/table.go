@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -138,7 +139,38 @@ func cellText(c arrow.Array, i int) string {
 		h := hex.EncodeToString(u.Value(i))
 		return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 	}
+	switch c := c.(type) {
+	case *array.Timestamp:
+		return timeText(int64(c.Value(i)), c.ValueStr(i))
+	case *array.Date32:
+		return dateText(c.Value(i), c.ValueStr(i))
+	case *array.Decimal128:
+		if d, ok := c.DataType().(*arrow.Decimal128Type); ok {
+			return c.Value(i).ToString(d.Scale) // with all of its decimals, as PostgreSQL writes it
+		}
+	}
 	return strings.Clone(c.ValueStr(i))
+}
+
+// The engine's infinite times are the ends of their numbers, whatever the unit: the library would count them as moments.
+func timeText(v int64, text string) string {
+	switch v {
+	case math.MaxInt64:
+		return "infinity"
+	case -math.MaxInt64:
+		return "-infinity"
+	}
+	return strings.Clone(text)
+}
+
+func dateText(v arrow.Date32, text string) string {
+	switch v {
+	case math.MaxInt32:
+		return "infinity"
+	case -math.MaxInt32:
+		return "-infinity"
+	}
+	return strings.Clone(text)
 }
 
 // duckType is the name that the language of the questions has for a type of an answer.

@@ -131,12 +131,14 @@ func anchor(name string) string {
 	}, name)
 }
 
-// sentence makes a fault's text, which begins small and has no full stop, one that stands by itself.
+// sentence makes a fault's text, which begins small and has no full stop, one that stands by itself. A name at its beginning stays as it is.
 func sentence(s string) string {
 	if s == "" {
 		return ""
 	}
-	if first := s[0]; first >= 'a' && first <= 'z' && !strings.HasPrefix(s, "weir ") {
+	word, _, _ := strings.Cut(s, " ")
+	named := word == "weir" || strings.ContainsAny(strings.TrimRight(word, ".:,"), "._:/") // a name, as of a table or a file, is written as it is
+	if first := s[0]; first >= 'a' && first <= 'z' && !named {
 		s = string(first-'a'+'A') + s[1:]
 	}
 	if strings.ContainsAny(s[len(s)-1:], ".?!:") {
