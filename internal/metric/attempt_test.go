@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/weirproject/weir/internal/metric"
@@ -236,4 +237,28 @@ func TestRangeIncludesItsBeginningAndExcludesItsEnd(t *testing.T) {
 	l.wants(ask("", "2026-10-01T10:59:59.999999Z"), "2026-10-01T10 1/3=0.3333")
 	l.wants(ask("2026-10-01T14:00:00+02:00", "2026-10-01T14:01:00+02:00"), "2026-10-01T12 1/1=1")
 	l.wants(ask("2026-10-02", "2026-10-03"))
+}
+
+// Production's tables hold times that are none: sentinels, and the years of typing errors.
+func TestRowsWhoseTimeIsOnNoCalendarAreInNoInterval(t *testing.T) {
+	for _, open := range []metric.Question{
+		{Metric: "failed_connection_rate", Grain: "hour"},
+		{Metric: "failed_connection_rate", Grain: "hour", From: at(t, "2026-10-01T12:00:00Z")},
+		{Metric: "failed_connection_rate", Grain: "hour", To: at(t, "2026-10-01T11:00:00Z")},
+	} {
+		l := newLab(t)
+		l.threeHours()
+		whole := l.ask(at(t, "2026-10-02").UTC(), open)
+		for _, never := range []string{"infinity", "-infinity", "294000-01-01", "10000-01-01", "0044-03-15 (BC)"} {
+			l.exec("INSERT INTO metric.connection_attempt BY NAME SELECT * REPLACE (CAST(md5('" + never + "') AS UUID) AS attempt_group, CAST('" + never +
+				"' AS TIMESTAMP) AS first_at) FROM metric.connection_attempt LIMIT 1")
+		}
+		got := l.ask(at(t, "2026-10-02").UTC(), open)
+		if len(whole.Rows) == 0 || len(got.Rows) != len(whole.Rows) {
+			t.Errorf("%+v has %d intervals with such rows, and %d without", open, len(got.Rows), len(whole.Rows))
+		}
+		if _, err := json.Marshal(got); err != nil {
+			t.Error("the answer is no JSON:", err)
+		}
+	}
 }

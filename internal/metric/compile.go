@@ -108,6 +108,12 @@ func (w *writer) bind(t time.Time) string {
 // column is the answer's name of a dimension. The prefix keeps it apart from the answer's other columns.
 func (d *dimension) column() string { return quoted("by_" + d.name) }
 
+// The years that an answer can name: RFC 3339 has four digits for them.
+const (
+	earliest = "CAST('0001-01-01' AS TIMESTAMP)"
+	latest   = "CAST('10000-01-01' AS TIMESTAMP)"
+)
+
 // aggregate is the SELECT of numerator and denominator for each interval and cell that has rows.
 func (w *writer) aggregate() string {
 	at := "CAST((" + w.metric.time.expr + ") AS TIMESTAMP)"
@@ -121,13 +127,15 @@ func (w *writer) aggregate() string {
 	if w.metric.ratio {
 		columns = append(columns, w.metric.denom.sql(true)+` AS "denominator"`)
 	}
-	where := []string{at + " IS NOT NULL"}
+	// Where the range is open, the calendar ends it: a row without a time, or with an infinite one, is in no interval.
+	first, end := earliest, latest
 	if w.from != nil {
-		where = append(where, at+" >= "+w.bind(*w.from))
+		first = w.bind(*w.from)
 	}
 	if w.to != nil {
-		where = append(where, at+" < "+w.bind(*w.to))
+		end = w.bind(*w.to)
 	}
+	where := []string{at + " >= " + first, at + " < " + end}
 	schema, table, _ := strings.Cut(w.metric.fact.Name, ".")
 	return "SELECT\n  " + strings.Join(columns, ",\n  ") +
 		"\nFROM " + quoted(schema) + "." + quoted(table) +

@@ -130,8 +130,12 @@ func (v value) relation(what string) string {
 		return ""
 	}
 	schema, table, ok := strings.Cut(s, ".")
-	if !ok || !isColumn(schema) || !isColumn(table) {
+	switch {
+	case !ok:
 		v.wrong("write SCHEMA.TABLE", "%s %q is not schema-qualified", what, s)
+		return ""
+	case !isColumn(schema) || !isColumn(table):
+		v.wrong("metrics read tables whose names have a-z, 0-9 and _ alone and do not begin with a digit; others can be asked in SQL", "%s %q would need quotes, which metrics cannot write yet", what, s)
 		return ""
 	}
 	return s
@@ -141,7 +145,7 @@ func (v value) relation(what string) string {
 func (v value) column(what string) string {
 	s := v.needed(what)
 	if s != "" && !isColumn(s) {
-		v.wrong("names have a-z, 0-9 and _ and do not begin with a digit", "%s %q is no column name", what, s)
+		v.wrong("names have a-z, 0-9 and _ alone and do not begin with a digit", "%s %q is not a name that metrics can use", what, s)
 		return ""
 	}
 	return s

@@ -5,7 +5,8 @@ FROM (
     coalesce(nullif(CAST(("transport") AS VARCHAR), ''), 'unknown') AS "by_transport",
     CAST(quantile_cont((CASE WHEN outcome = 'succeeded' AND NOT excluded THEN duration_ms END), 0.95) AS DOUBLE) AS "numerator"
   FROM "metric"."connection_attempt"
-  WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
+  WHERE CAST(("first_at") AS TIMESTAMP) >= CAST('0001-01-01' AS TIMESTAMP)
+    AND CAST(("first_at") AS TIMESTAMP) < CAST('10000-01-01' AS TIMESTAMP)
   GROUP BY 1, 2
   LIMIT 100001
 )

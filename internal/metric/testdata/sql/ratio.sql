@@ -5,7 +5,8 @@ FROM (
     CAST(count(*) FILTER (WHERE (outcome = 'failed' AND NOT excluded)) AS DOUBLE) AS "numerator",
     CAST(count(*) FILTER (WHERE (outcome IN ('succeeded', 'failed') AND NOT excluded)) AS DOUBLE) AS "denominator"
   FROM "metric"."connection_attempt"
-  WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
+  WHERE CAST(("first_at") AS TIMESTAMP) >= CAST('0001-01-01' AS TIMESTAMP)
+    AND CAST(("first_at") AS TIMESTAMP) < CAST('10000-01-01' AS TIMESTAMP)
   GROUP BY 1
   LIMIT 100001
 )

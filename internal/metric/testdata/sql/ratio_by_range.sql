@@ -7,8 +7,7 @@ FROM (
     CAST(count(*) FILTER (WHERE (outcome = 'failed' AND NOT excluded)) AS DOUBLE) AS "numerator",
     CAST(count(*) FILTER (WHERE (outcome IN ('succeeded', 'failed') AND NOT excluded)) AS DOUBLE) AS "denominator"
   FROM "metric"."connection_attempt"
-  WHERE CAST(("first_at") AS TIMESTAMP) IS NOT NULL
-    AND CAST(("first_at") AS TIMESTAMP) >= CAST($1 AS TIMESTAMP)
+  WHERE CAST(("first_at") AS TIMESTAMP) >= CAST($1 AS TIMESTAMP)
     AND CAST(("first_at") AS TIMESTAMP) < CAST($2 AS TIMESTAMP)
   GROUP BY 1, 2, 3
   LIMIT 100001

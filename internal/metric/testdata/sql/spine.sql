@@ -5,7 +5,8 @@ FROM (
       CAST(date_trunc('day', CAST(("activated_on") AS TIMESTAMP)) AS TIMESTAMP) AS "start",
       CAST(count(DISTINCT (CASE WHEN NOT excluded THEN device_id END)) AS DOUBLE) AS "numerator"
     FROM "metric"."device_activation"
-    WHERE CAST(("activated_on") AS TIMESTAMP) IS NOT NULL
+    WHERE CAST(("activated_on") AS TIMESTAMP) >= CAST('0001-01-01' AS TIMESTAMP)
+      AND CAST(("activated_on") AS TIMESTAMP) < CAST('10000-01-01' AS TIMESTAMP)
     GROUP BY 1
   ),
   ends AS (

@@ -5,8 +5,7 @@ FROM (
       CAST(date_trunc('week', CAST(("activated_on") AS TIMESTAMP)) AS TIMESTAMP) AS "start",
       CAST(count(DISTINCT (CASE WHEN NOT excluded THEN device_id END)) AS DOUBLE) AS "numerator"
     FROM "metric"."device_activation"
-    WHERE CAST(("activated_on") AS TIMESTAMP) IS NOT NULL
-      AND CAST(("activated_on") AS TIMESTAMP) >= CAST($1 AS TIMESTAMP)
+    WHERE CAST(("activated_on") AS TIMESTAMP) >= CAST($1 AS TIMESTAMP)
       AND CAST(("activated_on") AS TIMESTAMP) < CAST($2 AS TIMESTAMP)
     GROUP BY 1
   ),

@@ -7,7 +7,7 @@ FROM (
       coalesce(nullif(CAST(("model") AS VARCHAR), ''), 'unknown') AS "by_model",
       CAST(count(DISTINCT (CASE WHEN NOT excluded THEN device_id END)) AS DOUBLE) AS "numerator"
     FROM "metric"."device_activation"
-    WHERE CAST(("activated_on") AS TIMESTAMP) IS NOT NULL
+    WHERE CAST(("activated_on") AS TIMESTAMP) >= CAST('0001-01-01' AS TIMESTAMP)
       AND CAST(("activated_on") AS TIMESTAMP) < CAST($1 AS TIMESTAMP)
     GROUP BY 1, 2, 3
   ),
