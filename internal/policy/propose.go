@@ -86,6 +86,13 @@ func proposal(t SchemaTable) (data []byte, ok bool) {
 		_, _ = fmt.Fprintf(&b, "# A policy cannot name the column %s; it is held back.\n", name)
 	}
 	_, _ = fmt.Fprintf(&b, "table: %s\n", yamlKey(t.Name))
+	if !slices.ContainsFunc(t.Columns, func(c SchemaColumn) bool { return c.Key }) {
+		why := t.KeyProblem
+		if why == "" {
+			why = "the table has no primary key"
+		}
+		_, _ = fmt.Fprintf(&b, "# Nothing of this table can cross as it is: %s.\n", why)
+	}
 	b.WriteString("access: metrics\n# purpose: []\n# exploration: \"\"\ncolumns:\n")
 	for _, l := range lines {
 		b.WriteString(l)

@@ -3,7 +3,9 @@ package postgres
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +27,12 @@ func config(url string) (*pgconn.Config, error) {
 	c, err := pgconn.ParseConfig(url)
 	if err != nil {
 		// the cause is dropped: it quotes the URL
-		return nil, fault.New(fault.Usage, "the source's URL cannot be read", "write it as postgres://user:password@host:5432/database")
+		var file *fs.PathError
+		if errors.As(err, &file) {
+			return nil, fault.Newf(fault.Usage, "the file %s, which the source's URL names, cannot be read", file.Path).WithHint("sslrootcert, sslcert and sslkey are paths of this machine")
+		}
+		return nil, fault.New(fault.Usage, "the source's URL cannot be read",
+			"write it as postgres://user:password@host:5432/database?sslmode=verify-full&sslrootcert=ca.pem; in a password, : / @ ? # and % are written as %3A %2F %40 %3F %23 and %25")
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
@@ -57,7 +64,7 @@ func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn,
 	}
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
-		return nil, s.failure(ctx, "let weir in", err)
+		return nil, s.closedDoor(ctx, err)
 	}
 	return conn, nil
 }

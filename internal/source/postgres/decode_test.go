@@ -90,6 +90,9 @@ var values = []struct{ typ, sql, want string }{
 	{"text", "'Grüße'", hex.EncodeToString([]byte("Grüße"))},
 	{"text", "''", ""},
 	{"text", "repeat('x', 10000)", strings.Repeat("78", 10000)},
+	{"varchar(5)", "'Grüße'", hex.EncodeToString([]byte("Grüße"))},
+	{"varchar(5)", "'ab '", hex.EncodeToString([]byte("ab "))},
+	{"varchar", "'ab'", hex.EncodeToString([]byte("ab"))},
 	{"char(5)", "'ab'", hex.EncodeToString([]byte("ab   "))},
 	{"bytea", `'\x00ff'`, "00ff"},
 	{"bytea", `'\x'`, ""},
@@ -241,7 +244,7 @@ func streamRecorded(t *testing.T, p *production, s *Source, l *treatment.Layout)
 func TestTypesThatAreNotReadHaveNoKind(t *testing.T) {
 	p := newProduction(t)
 	p.Exec(t, "CREATE TYPE app.mood AS ENUM ('calm')", "CREATE DOMAIN app.mail AS text",
-		`CREATE TABLE app.odd (id bigint PRIMARY KEY, a varchar(5), b timestamp, c jsonb, d app.mood, e app.mail, f numeric, g numeric(39,1), h numeric(3,-1), i numeric(2,5), j bigint[], k bpchar, l interval)`)
+		`CREATE TABLE app.odd (id bigint PRIMARY KEY, a char[], b timestamp, c jsonb, d app.mood, e app.mail, f numeric, g numeric(39,1), h numeric(3,-1), i numeric(2,5), j bigint[], k bpchar, l interval)`)
 	s := p.open(t, Options{})
 	schema, err := s.Schema(t.Context())
 	if err != nil {
@@ -255,7 +258,7 @@ func TestTypesThatAreNotReadHaveNoKind(t *testing.T) {
 		names = append(names, c.TypeName)
 	}
 	want := []string{
-		"character varying(5)", "timestamp without time zone", "jsonb", "app.mood", "app.mail", "numeric", "numeric(39,1)", "numeric(3,-1)", "numeric(2,5)",
+		"character(1)[]", "timestamp without time zone", "jsonb", "app.mood", "app.mail", "numeric", "numeric(39,1)", "numeric(3,-1)", "numeric(2,5)",
 		"bigint[]", "bpchar", "interval",
 	}
 	if !slices.Equal(names, want) {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/weirproject/weir/internal/source"
@@ -145,15 +146,35 @@ func (p *publication) covers(t *table, l *treatment.Layout) bool {
 	if listed == nil {
 		return p.allTables
 	}
+	return len(p.lacks(t, l)) == 0
+}
+
+// lacks returns the columns of the layout that the table has and that are not published, for a table that is.
+func (p *publication) lacks(t *table, l *treatment.Layout) []string {
+	var names []string
+	listed := p.tables[t.oid]
 	for _, c := range l.Columns {
 		if t.column(c.Name) == nil {
 			continue // dropped or renamed, which is told as that
 		}
 		if !listed.allColumns && !listed.columns[c.Name] {
-			return false
+			names = append(names, c.Name)
 		}
 	}
-	return true
+	return names
+}
+
+// surplus returns the columns that are published by name and not in the layout, in the table's order; nothing when all columns are published.
+func (p *publication) surplus(t *table, l *treatment.Layout) []string {
+	var names []string
+	listed := p.tables[t.oid]
+	for _, c := range t.columns {
+		asked := slices.ContainsFunc(l.Columns, func(w treatment.Column) bool { return w.Name == c.Name })
+		if listed.columns[c.Name] && !asked {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // listed returns how many columns of the table are published by name, and whether all are published anyway.

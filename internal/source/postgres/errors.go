@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 
@@ -22,6 +24,7 @@ const (
 // hints by SQLSTATE, then by class: what to do about the common refusals.
 var hints = map[string]string{
 	"28":    "check user and password of the source's URL and the line for it in pg_hba.conf",
+	"28000": "check the user of the source's URL and the line for it in pg_hba.conf; where that says hostssl, the URL needs sslmode=require or stricter",
 	"3D":    "check the database name in the source's URL",
 	"42501": "run weir check: it names the right that is missing and the statement that grants it",
 	"53300": "all connections are taken: raise max_connections or max_wal_senders, or end sessions that nobody uses",
@@ -100,4 +103,38 @@ func (s *Source) failure(ctx context.Context, doing string, err error) error {
 	}
 	return fault.Newf(fault.Unavailable, "the connection to postgres at %s was lost: %s", s.address, doing).
 		WithHint("weir tries again; if it stays, check that postgres runs and can be reached")
+}
+
+// closedDoor is failure for a session that did not begin. What the certificates are is told by the types of the errors, and where a certificate failed TLS
+// nothing was sent but the greeting: no user and no password.
+func (s *Source) closedDoor(ctx context.Context, err error) error {
+	told := s.failure(ctx, "let weir in", err)
+	var ours *fault.Error
+	if stateOf(err) != "" || !errors.As(told, &ours) {
+		return told
+	}
+	var (
+		nameless *net.DNSError
+		network  *net.OpError
+		cert     *tls.CertificateVerificationError
+		host     x509.HostnameError
+		invalid  x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &nameless):
+		return fault.Newf(fault.Unavailable, "no address is known for the host of %s", s.address).WithHint("check the host in the source's URL, and that this machine can look up names")
+	case errors.As(err, &network) && network.Op == "dial":
+		return told
+	case errors.As(err, &host):
+		return fault.Newf(fault.Unavailable, "the certificate of postgres at %s is for another name", s.address).
+			WithHint("put the name that the certificate is for into the source's URL; sslmode=verify-ca does not look at the name")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fault.Newf(fault.Unavailable, "the certificate of postgres at %s has expired, or is not valid yet", s.address).WithHint("let a DBA renew it; check this machine's clock")
+	case errors.As(err, &cert):
+		return fault.Newf(fault.Unavailable, "the certificate of postgres at %s is not from an authority that weir was told to trust", s.address).
+			WithHint("name the authority's file in the source's URL: sslrootcert=ca.pem; if that is the right file, something else answers at this address")
+	default:
+		return fault.Newf(fault.Unavailable, "what answers at %s ended the connection before it let weir in", s.address).
+			WithHint("check that it is postgres, and that it speaks TLS if the source's URL asks for it: sslmode=verify-full needs ssl = on there")
+	}
 }

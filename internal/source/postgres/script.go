@@ -132,8 +132,11 @@ func (c *catalogue) misfit(sel source.Selection) string {
 		case listed.filtered:
 			return "it has only some rows of " + l.Table
 		case !p.covers(t, l):
-			return "it lacks columns of " + l.Table
+			return "it lacks " + strings.Join(p.lacks(t, l), ", ") + " of " + l.Table
 		case p.exceeds(t, l):
+			if more := p.surplus(t, l); len(more) > 0 {
+				return "it has " + strings.Join(more, ", ") + " of " + l.Table + ", which the policy does not let cross (a column that production renamed stays in it under its new name)"
+			}
 			return "it has more columns of " + l.Table + " than the policy lets cross"
 		}
 	}

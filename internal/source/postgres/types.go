@@ -22,6 +22,7 @@ const (
 	oidInt4Array   = 1007
 	oidTextArray   = 1009
 	oidBpchar      = 1042
+	oidVarchar     = 1043
 	oidDate        = 1082
 	oidTimestampTZ = 1184
 	oidNumeric     = 1700
@@ -77,6 +78,11 @@ func typeOf(oid uint32, typmod int32) treatment.Type {
 			return treatment.Type{}
 		}
 		return plain(treatment.Char, "char("+strconv.Itoa(int(typmod-typmodHeader))+")")
+	case oidVarchar: // the same bytes as text; the limit on its length is production's to keep
+		if typmod < typmodHeader {
+			return plain(treatment.Text, "varchar")
+		}
+		return plain(treatment.Text, "varchar("+strconv.Itoa(int(typmod-typmodHeader))+")")
 	case oidNumeric:
 		return numericType(typmod)
 	default:
