@@ -67,7 +67,7 @@ func (d *Decider) Decide(ctx context.Context, r Request) (*Decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Decision{SQL: sql, Parameters: len(w.parameters), Casts: w.casts(), Reads: w.reads(), Shape: d.shape(sql, r.Catalog)}, nil
+	return &Decision{SQL: sql, Parameters: len(w.parameters), Casts: w.casts(), Leans: w.leanings(), Reads: w.reads(), Shape: d.shape(sql, r.Catalog)}, nil
 }
 
 // parse asks the parser and returns the only statement.

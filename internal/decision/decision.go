@@ -74,6 +74,7 @@ type Decision struct {
 	SQL        string   // what runs: regenerated, every name resolved and qualified, limits put in
 	Parameters int      // $1…$n
 	Casts      []string // of the parameters: the type to which the statement casts it wherever it stands, as in Request.Types; "": none
+	Leans      []string // of the parameters: the type to which the statement casts it somewhere, when it is one alone; "": none
 	Reads      []Read   // sorted
 	Shape      string   // the statement with every literal replaced by a keyed hash of it: what the record holds
 }

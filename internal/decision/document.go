@@ -83,7 +83,6 @@ A table may be written without its schema when only one table of your role has i
 
 - ` + "`/`" + ` divides integers into fractions; ` + "`//`" + ` divides them into integers
 - ` + "`~`, `!~`, `~*`, `!~*`" + ` and SIMILAR TO are refused, because they match the whole text here: use regexp_matches or regexp_full_match
-- ` + "`'\\x0001'::bytea`" + ` has other bytes: a ` + "`\\x`" + ` stands before each byte (` + "`'\\x00\\x01'::bytea`" + `), and unhex('0001') takes digits as PostgreSQL writes them
 - ` + "`1.23456::numeric`" + ` is a number with three decimals, 1.235: write how many are to stay, ` + "`1.23456::numeric(18, 5)`" + `
 - ` + "`^`" + ` is a power, and names are compared without the case of their letters, in quotes, too
 

@@ -218,6 +218,7 @@ func (w *walker) tableFunction(n node, s *scope, known *tables) {
 	if text(n, "with_ordinality") == "WITH_ORDINALITY" {
 		r.columns = append(r.columns, "ordinality")
 	}
+	r.single = len(r.columns) == 1 && !r.unknown
 	r.columns = renamed(r.columns, n["column_name_alias"])
 	w.add(s, r, n)
 }

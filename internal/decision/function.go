@@ -60,7 +60,7 @@ func (w *walker) function(n node, s *scope, known *tables) {
 	}
 	children := list(n, "children")
 	grown := w.guard(name, n, children)
-	w.texts(name, children)
+	w.typed(name, children, s)
 	w.growth *= grown
 	if kind == kindLambda {
 		w.lambda(children, s, known)

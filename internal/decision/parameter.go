@@ -1,6 +1,8 @@
 package decision
 
 import (
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +56,7 @@ func typeExpression(name string) node {
 	return made(name)
 }
 
-// typeText is what a type of the tree is called, as far as it is one of typeNode's without numbers; "" for all others.
+// typeText is what a type of the tree is called, as far as it is one of typeNode's; "" for all others.
 func typeText(t node) string {
 	if text(t, "id") != "UNBOUND" {
 		if name := text(t, "id"); slices.Contains(declarable, name) {
@@ -71,6 +73,11 @@ func expressionText(e node) string {
 	case name == "LIST" && len(children) == 1:
 		if element := expressionText(asNode(children[0])); element != "" && !strings.HasSuffix(element, "[]") {
 			return element + "[]"
+		}
+	case name == "DECIMAL" && len(children) == 2:
+		whole := fmt.Sprintf("DECIMAL(%v,%v)", object(asNode(children[0]), "value")["value"], object(asNode(children[1]), "value")["value"])
+		if typeExpression(whole) != nil {
+			return whole
 		}
 	case len(children) == 0 && slices.Contains(declarable, name):
 		return name
@@ -92,10 +99,21 @@ func (w *walker) parameter(n node, cast string) {
 		w.refuse(RuleParameter, location(n))
 		return
 	}
-	if before, met := w.parameters[i]; met && before != cast {
+	before, met := w.parameters[i]
+	if met && before != cast {
 		w.parameters[i] = ""
 	} else {
 		w.parameters[i] = cast
+	}
+	if w.leans == nil {
+		w.leans = map[int]string{}
+	}
+	switch lean := w.leans[i]; {
+	case cast == "" || lean == cast:
+	case lean == "":
+		w.leans[i] = cast
+	default:
+		w.leans[i] = "?"
 	}
 	if t := typeNode(w.declared(i)); cast == "" && t != nil {
 		wrap(n, t)
@@ -151,13 +169,53 @@ func (w *walker) cast(n node, s *scope, known *tables) {
 		w.parameter(child, cast)
 		return
 	case isList(t):
-		w.arrayText(child)
+		ofBytes := typeText(t) == "BLOB[]"
+		w.arrayText(child, ofBytes)
+		if ofBytes {
+			bytesInList(child)
+		}
+	case typeText(t) == "BLOB":
+		bytesText(child)
 	}
 	w.expression(child, s, known)
 }
 
+// bytesText rewrites a constant that is bytes in PostgreSQL's form, \x and two digits for each, which is how its drivers write them, into the engine's, which has \x in front of each.
+func bytesText(n node) {
+	v := object(n, "value")
+	if s, ok := v["value"].(string); ok && text(n, keyClass) == "CONSTANT" && text(object(v, "type"), "id") == "VARCHAR" {
+		v["value"] = engineBytes(s)
+	}
+}
+
+// engineBytes is a text of bytes in the engine's form, where it was PostgreSQL's.
+func engineBytes(s string) string {
+	digits, ok := strings.CutPrefix(s, `\x`)
+	if !ok {
+		return s
+	}
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		return s // what the engine says of it holds
+	}
+	var b strings.Builder
+	for _, c := range raw {
+		b.WriteString(`\x` + hex.EncodeToString([]byte{c}))
+	}
+	return b.String()
+}
+
+// bytesInList does the same to the elements of a constant list that the client wrote as one text.
+func bytesInList(n node) {
+	if text(n, keyClass) == "FUNCTION" || text(n, keyClass) == "OPERATOR" { // ARRAY[…]
+		for _, c := range list(n, "children") {
+			bytesText(asNode(c))
+		}
+	}
+}
+
 // arrayText rewrites a constant that is an array in PostgreSQL's form.
-func (w *walker) arrayText(n node) (was bool) {
+func (w *walker) arrayText(n node, ofBytes bool) (was bool) {
 	v := object(n, "value")
 	s, ok := v["value"].(string)
 	if text(n, keyClass) != "CONSTANT" || text(object(v, "type"), "id") != "VARCHAR" || !ok || !strings.HasPrefix(strings.TrimSpace(s), "{") {
@@ -167,6 +225,12 @@ func (w *walker) arrayText(n node) (was bool) {
 	if err != nil {
 		w.refuse(RuleArray, location(n))
 		return false
+	}
+	for i, e := range elements {
+		if e != nil && strings.HasPrefix(*e, `\x`) && ofBytes {
+			b := engineBytes(*e)
+			elements[i] = &b
+		}
 	}
 	v["value"] = arrays.List(elements)
 	return true
@@ -185,11 +249,9 @@ func (w *walker) anyOf(n node, s *scope) {
 		return
 	}
 	what := asNode(arguments[0])
-	column := ""
-	if child := object(n, "child"); text(child, keyClass) == "COLUMN_REF" {
-		if column = s.typeOf(columnNames(child)); column != "" {
-			column += "[]"
-		}
+	column := kindOf(object(n, "child"), s)
+	if column != "" {
+		column += "[]"
 	}
 	switch {
 	case isParameter(what):
@@ -200,7 +262,7 @@ func (w *walker) anyOf(n node, s *scope) {
 		if t := typeNode(declared); t != nil {
 			wrap(what, t)
 		}
-	case w.arrayText(what):
+	case w.arrayText(what, column == "BLOB[]"):
 		t := typeNode(column)
 		if t == nil {
 			t = typeNode("VARCHAR[]")
@@ -255,26 +317,69 @@ func (s *scope) typeOf(names []string) string {
 	return ""
 }
 
-// textFirst are the functions whose first argument is the name of a part of a date, and so a text.
-var textFirst = []string{"date_trunc", "datetrunc", "date_part", "datepart", "date_diff", "datediff", "date_sub", "datesub"}
+// kindOf is the type of an expression as far as its form alone tells it: a column's, that of a cast, that of a text; "" when it doesn't.
+func kindOf(n node, s *scope) string {
+	switch text(n, keyClass) {
+	case "COLUMN_REF":
+		return s.typeOf(columnNames(n))
+	case "CAST":
+		return typeText(object(n, "cast_type"))
+	case "CONSTANT":
+		if text(object(object(n, "value"), "type"), "id") == "VARCHAR" {
+			return "VARCHAR"
+		}
+	case "FUNCTION":
+		name := fold(text(n, "function_name"))
+		if slices.Contains(givesText, name) && ours(n) || name == "||" && slices.ContainsFunc(list(n, "children"), func(c any) bool { return kindOf(asNode(c), s) == "VARCHAR" }) {
+			return "VARCHAR"
+		}
+	}
+	return ""
+}
 
-// texts gives the parameters of a call their type that can only be texts, or are made texts of: the engine does not say so by itself.
-func (w *walker) texts(name string, children []any) {
+// givesText are functions that always give a text.
+var givesText = []string{
+	"lower", "upper", "lcase", "ucase", "trim", "ltrim", "rtrim", "substr", "substring", "replace", "concat", "concat_ws", "strip_accents", "strftime", "split_part", "lpad", "rpad", "translate",
+	"regexp_replace", "md5", "sha256", "hex", "dayname", "monthname",
+}
+
+// textAt are the places of functions where only a text can stand, and integerAt those where only a 32-bit integer can. The engine does not say the first by itself, and takes no wider integer in the second.
+var (
+	textAt = map[string][]int{
+		"date_trunc": {0}, "datetrunc": {0}, "date_part": {0}, "datepart": {0}, "date_diff": {0}, "datediff": {0}, "date_sub": {0}, "datesub": {0},
+		"strftime": {1}, "strptime": {1}, "try_strptime": {1}, "string_agg": {1}, "listagg": {1}, "group_concat": {1}, "regexp_extract": {1}, "regexp_extract_all": {1},
+	}
+	integerAt = map[string][]int{
+		"round": {1}, "trunc": {1}, "round_even": {1}, "roundbankers": {1}, "lpad": {1}, "rpad": {1}, "chr": {0}, "to_base": {1, 2}, "bitstring": {1}, "get_bit": {1}, "set_bit": {1, 2},
+		"regexp_extract": {2}, "regexp_extract_all": {2},
+	}
+)
+
+// typed gives the parameters of a call their type where it can be one alone.
+func (w *walker) typed(name string, children []any, s *scope) {
 	varchar := func(n node) {
 		if isParameter(n) && typeNode(w.declaredOf(n)) == nil {
 			wrap(n, typeNode("VARCHAR"))
 		}
 	}
+	for _, i := range textAt[name] {
+		if i < len(children) {
+			varchar(asNode(children[i]))
+		}
+	}
+	for _, i := range integerAt[name] {
+		if i < len(children) && isParameter(asNode(children[i])) {
+			wrap(asNode(children[i]), typeNode("INTEGER"))
+		}
+	}
 	switch {
-	case slices.Contains(textFirst, name) && len(children) > 0:
-		varchar(asNode(children[0]))
 	case name == "concat" || name == "concat_ws":
 		for _, c := range children {
 			varchar(asNode(c))
 		}
 	case name == "||" && len(children) == 2:
 		for i, c := range children {
-			if other := asNode(children[1-i]); text(other, keyClass) == "CONSTANT" && text(object(object(other, "value"), "type"), "id") == "VARCHAR" {
+			if kindOf(asNode(children[1-i]), s) == "VARCHAR" {
 				varchar(asNode(c))
 			}
 		}
@@ -287,6 +392,17 @@ func (w *walker) casts() []string {
 	for i, t := range w.parameters {
 		if t != "?" {
 			out[i-1] = strings.Clone(t) // it is a piece of the tree, which nobody needs any more
+		}
+	}
+	return out
+}
+
+// leanings are the types to which the statement casts its parameters anywhere, when it is one type.
+func (w *walker) leanings() []string {
+	out := make([]string, len(w.parameters))
+	for i, t := range w.leans {
+		if t != "?" && i <= len(out) {
+			out[i-1] = t
 		}
 	}
 	return out

@@ -29,7 +29,17 @@ func TestParametersGoOutCastToTheirDeclaredType(t *testing.T) {
 		{"SELECT $1::text::int", []string{"BIGINT"}, `CAST(CAST($1 AS VARCHAR) AS INTEGER)`, []string{"VARCHAR"}, []any{"5"}, []string{"5"}},
 		{"SELECT $1::text, $1::int", nil, `CAST($1 AS INTEGER)`, []string{""}, []any{"5"}, []string{"5 | 5"}},
 		{"SELECT $1::text[]::int[]", nil, `CAST($1 AS VARCHAR[])`, []string{"VARCHAR[]"}, []any{"[5]"}, []string{"[5]"}},
-		{"SELECT $1::decimal(4,1)", nil, `$1`, []string{""}, []any{"5"}, []string{"5"}},
+		{"SELECT $1::decimal(4,1)", nil, `$1`, []string{"DECIMAL(4,1)"}, []any{"5"}, []string{"5"}},
+		{"SELECT round(1.54::double, $1)", []string{"BIGINT"}, `CAST($1 AS INTEGER)`, []string{"INTEGER"}, []any{int64(1)}, []string{"1.5"}},
+		{"SELECT chr($1) || lower('B') || $2", nil, `CAST($2 AS VARCHAR)`, []string{"INTEGER", "VARCHAR"}, []any{int64(65), "c"}, []string{"Abc"}},
+		{"SELECT lower('B') = ANY($1), DATE '2026-01-02'::date = ANY($2)", nil, `AS "DATE"[]`, nil, []any{"[a, b]", "[2026-01-02]"}, []string{"true | true"}},
+		{"SELECT octet_length('\\x0001ff'::bytea), octet_length('\\x00\\xff'::bytea), octet_length('\\x'::bytea), '\\xab'::bytea = unhex('ab')", nil, `'\x00\x01\xff'`, nil, nil, []string{"3 | 2 | 0 | true"}},
+		{"SELECT octet_length(('{\"\\\\x0001\",NULL}'::bytea[])[1]), octet_length((ARRAY['\\x0001', NULL]::bytea[])[1])", nil, `\x00\x01`, nil, nil, []string{"2 | 2"}},
+		{"SELECT d, d + 1 AS e FROM generate_series(1, 2) AS d WHERE d > 1", nil, `d.generate_series AS d`, nil, nil, []string{"2 | 3"}},
+		{"SELECT D FROM unnest([1, 2]) AS d ORDER BY d DESC", nil, `AS D`, nil, nil, []string{"2", "1"}},
+		{"SELECT count(d) FROM range(3) AS d JOIN range(2) AS e ON d = e", nil, `d."range"`, nil, nil, []string{"2"}},
+		{"SELECT d FROM range(1) AS d(d)", nil, `d`, nil, nil, []string{"0"}},
+		{"SELECT d.range FROM range(1) AS d", nil, `d."range"`, nil, nil, []string{"0"}},
 		{"SELECT 'a' || $1, concat($2), date_trunc($3, DATE '2026-05-17')::DATE::VARCHAR", nil, `CAST($3 AS VARCHAR)`, []string{"VARCHAR", "VARCHAR", "VARCHAR"}, []any{"b", "c", "month"}, []string{"ab | c | 2026-05-01"}},
 		{"SELECT count(*) FROM fleet.device WHERE id = ANY($1)", nil, `AS INTEGER[]`, nil, []any{"[]"}, []string{"0"}},
 		{"SELECT count(*) FROM fleet.device d WHERE d.id <> ALL($1) AND false", []string{"INTEGER[]"}, `AS INTEGER[]`, nil, []any{"[1]"}, []string{"0"}},
@@ -47,6 +57,22 @@ func TestParametersGoOutCastToTheirDeclaredType(t *testing.T) {
 		}
 		if _, rows, err := answer(t.Context(), whole, x.SQL, c.args...); err != nil || !slices.Equal(rows, c.rows) {
 			t.Errorf("%s\n\t%s\n\t%q (%v)", c.sql, x.SQL, rows, err)
+		}
+	}
+}
+
+// A parameter that is cast in one place and stands alone in another is of one type to PostgreSQL.
+func TestAStatementSaysWhatItsParametersLeanTo(t *testing.T) {
+	d := decider(t)
+	for sql, want := range map[string][]string{
+		"SELECT $1::int IS NULL OR $1 = 5":         {"INTEGER"},
+		"SELECT $1 = 5, $1::int":                   {"INTEGER"},
+		"SELECT $1::int, $1::text, $2, $3::uuid[]": {"", "", "UUID[]"},
+		"SELECT $1": {""},
+	} {
+		x, err := d.Decide(t.Context(), decision.Request{SQL: sql, Catalog: catalog()})
+		if err != nil || !slices.Equal(x.Leans, want) {
+			t.Errorf("%s: %q, want %q (%v)", sql, x.Leans, want, err)
 		}
 	}
 }

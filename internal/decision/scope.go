@@ -7,6 +7,7 @@ type relation struct {
 	alias   string // folded; what qualifies its columns
 	schema  string // folded; only of a table without an alias of its own
 	columns []string
+	single  bool  // it is a function's with one column, and its alias alone stands for that column, as in PostgreSQL
 	unknown bool  // it may have more columns than are known here; the engine will tell
 	base    *base // a table of the catalogue
 }
@@ -66,6 +67,11 @@ func (s *scope) resolve(names []string) []string {
 		if len(folded) > 2 && s.withSchema(folded) {
 			return names[1:]
 		}
+		if len(folded) == 1 && len(s.lambda) == 0 {
+			if column := s.value(folded[0]); column != "" {
+				return []string{names[0], column}
+			}
+		}
 		if s.bare(folded[0], len(folded) == 1) {
 			return names
 		}
@@ -79,6 +85,20 @@ func (s *scope) resolve(names []string) []string {
 		return names
 	}
 	return nil
+}
+
+// value is the column of a function in FROM that is named by its alias alone: SELECT d FROM generate_series(1, 3) AS d. The engine would take it for a row.
+func (s *scope) value(name string) string {
+	found := ""
+	for _, r := range s.relations {
+		switch {
+		case slices.Contains(r.columns, name):
+			return ""
+		case r.single && r.alias == name && len(r.columns) == 1:
+			found = r.columns[0]
+		}
+	}
+	return found
 }
 
 // qualified is alias.column, with fields behind it.

@@ -15,6 +15,7 @@ type walker struct {
 	depth      int
 	types      []string       // of the parameters, as the client declared them
 	parameters map[int]string // the type that the statement casts each of them to wherever it stands; "": none, or several
+	leans      map[int]string // the type that it casts each of them to anywhere; "?": several
 	unnamed    int            // in an expression whose columns get their names by the engine, so that functions must stay as they are written
 	growth     int64          // how often the counts around this place repeat it
 	rule       Rule           // the first rule that was broken
@@ -165,9 +166,13 @@ func (w *walker) selects(n node, outer *scope, known *tables) (columns []string,
 		if own {
 			w.unnamed++
 		}
+		before := columnNames(item)
 		w.expression(item, s, known)
 		if own {
 			w.unnamed--
+		}
+		if after := columnNames(item); len(before) == 1 && len(after) == 2 && text(item, keyAlias) == "" { // a value of a function, which has the function's name in FROM
+			item[keyAlias] = before[0]
 		}
 		if a := text(item, "alias"); a != "" { // what comes after it may name it
 			s.aliases = append(s.aliases, fold(a))

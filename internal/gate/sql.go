@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -107,63 +105,6 @@ func (s *Session) decideSQL(ctx context.Context, sql string, types []string) (*d
 	}
 	s.gate.kept.keep(key, d)
 	return d, nil
-}
-
-// describedAs decides with as little of what the client declared as the engine needs to know every type: where a parameter stands beside a column, the column says more of it than many clients
-// do (a UUID that is declared to be a text), and a plan with types of its own is kept. Lists are an exception: the engine never finds them out.
-func (s *Session) describedAs(ctx context.Context, r decision.Request) (*decided, error) {
-	declared := r.Types
-	var best *decided
-	for _, wanted := range []func(string) bool{
-		func(t string) bool { return strings.HasSuffix(t, "[]") },
-		func(t string) bool { return t != "VARCHAR" },
-		func(string) bool { return true },
-	} {
-		types := make([]string, len(declared))
-		for i, t := range declared {
-			if wanted(t) {
-				types[i] = t
-			}
-		}
-		if best != nil && slices.Equal(types, r.Types) {
-			continue
-		}
-		r.Types = types
-		d, err := s.decideOnce(ctx, r)
-		switch {
-		case err != nil && best == nil:
-			return nil, err
-		case err != nil:
-			return best, nil //nolint:nilerr // what was found before stands, and what it says is held against the answer
-		}
-		if best = d; d.settled() {
-			return d, nil
-		}
-	}
-	return best, nil
-}
-
-func (s *Session) decideOnce(ctx context.Context, r decision.Request) (*decided, error) {
-	made, err := s.gate.o.Decider.Decide(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	d := &decided{decision: made}
-	if d.description, err = s.gate.o.Store.Describe(ctx, store.SQL, made.SQL); err != nil {
-		// What the decision lets through and the engine does not accept (types that do not fit, a wrong number of arguments): its own words may quote values, so ours say less.
-		return nil, notAccepted(err)
-	}
-	return d, nil
-}
-
-// settled says whether all types are known: of each parameter by its place, or because the statement casts it.
-func (d *decided) settled() bool {
-	for i, f := range d.description.Parameters {
-		if f.Type.ID() == arrow.NULL && (i >= len(d.decision.Casts) || d.decision.Casts[i] == "") {
-			return false
-		}
-	}
-	return true
 }
 
 // Run records the question and answers it. Close the answer: only then is its end recorded, and only when Close returned nil may it be believed to be whole.

@@ -38,6 +38,9 @@ func OIDOfEngineType(name string) uint32 {
 	if element, ok := strings.CutSuffix(name, "[]"); ok {
 		return arrayOf[OIDOfEngineType(element)]
 	}
+	if strings.HasPrefix(name, "DECIMAL(") {
+		return oidNumeric
+	}
 	switch name {
 	case "":
 		return 0

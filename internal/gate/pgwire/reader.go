@@ -109,6 +109,15 @@ func (r *reader) typeName() (uint32, error) {
 		}
 	}
 	oid, ok := typeNames[name]
+	if ok && r.take("[") {
+		if r.peek().kind == number {
+			r.next()
+		}
+		if !r.take("]") {
+			return 0, r.unclear()
+		}
+		oid, ok = arrayOf[oid], arrayOf[oid] != 0
+	}
 	if !ok {
 		return 0, statedAt("42704", "there is no such type here", "use a type of PostgreSQL's own: integer, text, timestamptz …", r.characters(r.tokens[start].at)+1)
 	}
