@@ -150,6 +150,18 @@ type job struct {
 	after    func() // what is left to do when the answer is on its way; it cannot be broken off
 }
 
+// writes says whether it may write.
+func (j *job) writes() bool {
+	switch j.kind {
+	case frameDescribe, frameTexts:
+		return false
+	case frameQuery:
+		return j.mode == modeAny
+	default:
+		return true
+	}
+}
+
 // worker serves one session: one goroutine reads ahead, one works.
 type worker struct {
 	c        *connection
@@ -303,7 +315,7 @@ func (w *worker) work() {
 		if class == ClassMemory {
 			w.governor.missed()
 		}
-		if class == ClassFatal {
+		if class == ClassFatal || class == ClassInternal && j.writes() {
 			os.Exit(exitFatal) // a fresh engine can use the file again; this one can't
 		}
 		if err == nil && !j.answered {

@@ -27,12 +27,13 @@ const (
 	ClassUnsupported       // not implemented
 	ClassFatal             // the database is unusable until the engine starts again
 	ClassWidth             // a row of the answer is too wide
+	ClassInternal          // a mistake of the database's; what was being written may be lost, what was being read is only not answered
 )
 
 var classNames = map[Class]string{
 	ClassOther: "other", ClassSyntax: "syntax", ClassBinder: "binder", ClassCatalog: "catalog", ClassConversion: "conversion",
 	ClassConstraint: "constraint", ClassInput: "input", ClassTransaction: "transaction", ClassMemory: "out of memory", ClassIO: "io",
-	ClassPermission: "permission", ClassInterrupted: "interrupted", ClassUnsupported: "unsupported", ClassFatal: "fatal", ClassWidth: "width",
+	ClassPermission: "permission", ClassInterrupted: "interrupted", ClassUnsupported: "unsupported", ClassFatal: "fatal", ClassWidth: "width", ClassInternal: "internal",
 }
 
 func (c Class) String() string {

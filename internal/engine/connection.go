@@ -43,7 +43,7 @@ var classes = map[mapping.ErrorType]Class{
 	mapping.ErrorTypeAutoload:       ClassPermission,
 	mapping.ErrorTypeInterrupt:      ClassInterrupted,
 	mapping.ErrorTypeNotImplemented: ClassUnsupported,
-	mapping.ErrorTypeFatal:          ClassFatal, mapping.ErrorTypeInternal: ClassFatal,
+	mapping.ErrorTypeFatal:          ClassFatal, mapping.ErrorTypeInternal: ClassInternal,
 }
 
 func classify(t mapping.ErrorType) Class {
