@@ -56,6 +56,9 @@ func (a *transactAct) run(c *connection, _ *portal) (string, error) {
 		if len(c.savepoints) >= 1000 {
 			return "", stated(fault.Refused, "53400", "the transaction has too many savepoints", "release those that are not needed")
 		}
+		if err := short(a.name); err != nil {
+			return "", err
+		}
 		c.savepoints = append(c.savepoints, a.name)
 		return a.tag, nil
 	}
@@ -209,7 +212,7 @@ func (a *prepareAct) run(c *connection, p *portal) (string, error) {
 	if _, ok := c.prepared[a.name]; ok {
 		return "", stated(fault.Invalid, "42P05", "there is a prepared statement of this name already", "DEALLOCATE it, or take another name")
 	}
-	if err := c.room(a.name); err != nil {
+	if err := c.room(a.name, p.of.size); err != nil {
 		return "", err
 	}
 	kept := *p.of
@@ -285,7 +288,7 @@ func (a *declareAct) run(c *connection, p *portal) (string, error) {
 	}
 	kept := *p.of
 	kept.act = nil
-	if err := c.keep(a.name, &portal{of: &kept, answer: answer, hold: a.hold, binary: a.binary}); err != nil {
+	if err := c.keep(a.name, &portal{of: &kept, answer: answer, hold: a.hold, binary: a.binary, size: kept.size}); err != nil {
 		answer.close()
 		return "", err
 	}

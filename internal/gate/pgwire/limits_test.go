@@ -93,6 +93,24 @@ func TestLimitsOfASession(t *testing.T) {
 	w.query("DEALLOCATE ALL; BEGIN; DECLARE a CURSOR FOR SELECT 1; DECLARE b CURSOR FOR SELECT 1; DECLARE c CURSOR FOR SELECT 1", "DEALLOCATE_ALL BEGIN DECLARE_CURSOR DECLARE_CURSOR error:53400 ready:E")
 }
 
+// What a session keeps by name is bounded in bytes, too: names, texts, parameters and settings.
+func TestWhatASessionKeepsIsBoundedInBytes(t *testing.T) {
+	l := newLab(t, func(o *pgwire.Options) { o.Limits.Kept = 3000 })
+	w := l.signedIn(t)
+	long, text := strings.Repeat("n", 300), "SELECT '"+strings.Repeat("x", 1000)+"'"
+	w.expect("error:42622 ready:I", &pgproto3.Parse{Name: long, Query: "SELECT 1"}, &pgproto3.Sync{})
+	w.expect("ParseComplete error:42622 ready:I", &pgproto3.Parse{Query: "SELECT 1"}, &pgproto3.Bind{DestinationPortal: long}, &pgproto3.Sync{})
+	w.query("BEGIN; SAVEPOINT "+long, "BEGIN error:42622 ready:E")
+	w.query("ROLLBACK", "ROLLBACK ready:I")
+	w.query("SET application_name = '"+strings.Repeat("x", 9000)+"'", "error:22023 ready:I")
+	w.query("PREPARE a AS "+text, "PREPARE ready:I")
+	w.expect("ParseComplete error:53400 ready:I", &pgproto3.Parse{Name: "b", Query: text}, &pgproto3.Parse{Name: "c", Query: text}, &pgproto3.Sync{})
+	w.query("PREPARE c AS "+text, "error:53400 ready:I")
+	w.expect("ParseComplete ready:I", &pgproto3.Parse{Query: text + text[7:]}, &pgproto3.Sync{})
+	w.query("DEALLOCATE a", "DEALLOCATE ready:I")
+	w.expect("ParseComplete ready:I", &pgproto3.Parse{Name: "c", Query: text}, &pgproto3.Sync{})
+}
+
 // A client that does not read is let go, and holds nothing.
 func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 	l := newLab(t, func(o *pgwire.Options) { o.Limits.Stall = 200 * time.Millisecond })

@@ -14,6 +14,7 @@ type prepared struct {
 	types    []uint32  // of the parameters
 	columns  []column  // of the question
 	shift    int       // characters in front of the question in the text that the client sent
+	size     int       // bytes of the text that it was made of
 }
 
 func (p *prepared) empty() bool { return p.act == nil && p.question == nil }
@@ -38,6 +39,7 @@ type portal struct {
 	ran        bool // an act runs once
 	hold       bool // outlives its transaction
 	binary     bool // a cursor that was declared so
+	size       int  // bytes of the parameters
 }
 
 func (p *portal) close() {
@@ -49,7 +51,7 @@ var errFailedBlock = stated(fault.Invalid, "25P02", "the transaction has failed:
 
 // prepare decides on one statement.
 func (c *connection) prepare(p piece, types []uint32) (*prepared, error) {
-	out := &prepared{shift: p.at}
+	out := &prepared{shift: p.at, size: len(p.text)}
 	if p.text == "" {
 		return out, nil
 	}
@@ -241,7 +243,7 @@ func (c *connection) parse(b *body) error {
 	if len(pieces) == 0 {
 		pieces = []piece{{}}
 	}
-	if err := c.room(name); err != nil {
+	if err := c.room(name, len(text)); err != nil {
 		return err
 	}
 	s, err := c.prepare(pieces[0], types)
@@ -253,10 +255,45 @@ func (c *connection) parse(b *body) error {
 	return c.out.full()
 }
 
-// room says whether one more statement can be kept.
-func (c *connection) room(name string) error {
+// room says whether one more statement of that many bytes can be kept.
+func (c *connection) room(name string, size int) error {
+	if err := short(name); err != nil {
+		return err
+	}
 	if _, ok := c.prepared[name]; !ok && len(c.prepared) >= c.server.o.Limits.Statements {
 		return stated(fault.Refused, "53400", "the session has too many prepared statements", "close those that are not needed: DEALLOCATE")
+	}
+	return c.holds(name, size)
+}
+
+// maxName is far more than any client's names have.
+const maxName = 256
+
+// short says whether a name is one that can be kept.
+func short(name string) error {
+	if len(name) > maxName {
+		return stated(fault.Refused, "42622", "a name is too long", "give statements, portals and savepoints names of at most "+itoa(maxName)+" bytes")
+	}
+	return nil
+}
+
+// holds says whether the session may keep that many bytes more under a name. What has no name is thrown away with the next message of its kind.
+func (c *connection) holds(name string, size int) error {
+	if name == "" {
+		return nil
+	}
+	for n, p := range c.prepared {
+		if n != "" {
+			size += p.size
+		}
+	}
+	for n, p := range c.portals {
+		if n != "" {
+			size += p.size
+		}
+	}
+	if size > c.server.o.Limits.Kept {
+		return stated(fault.Refused, "53400", "the session keeps too much text in prepared statements and open answers", "close those that are not needed, or use the unnamed statement")
 	}
 	return nil
 }
@@ -293,6 +330,7 @@ func (c *connection) bind(b *body) error {
 	p := &portal{of: s, formats: results, parameters: make([]any, len(values))}
 	each := spread(formats, len(values))
 	for i, v := range values {
+		p.size += len(v)
 		if p.parameters[i], err = decode(s.types[i], each[i] == 1, v); err != nil {
 			return c.refused(err)
 		}
@@ -311,6 +349,9 @@ func (c *connection) bind(b *body) error {
 
 // keep keeps a portal, when there is room.
 func (c *connection) keep(name string, p *portal) error {
+	if err := errors.Join(short(name), c.holds(name, p.size)); err != nil {
+		return err
+	}
 	if len(c.portals) >= c.server.o.Limits.Portals {
 		return stated(fault.Refused, "53400", "the session has too many open answers", "close those that are not needed")
 	}

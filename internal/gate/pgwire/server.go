@@ -27,6 +27,7 @@ type Limits struct {
 	Message     int           // bytes of one message of a client; 16 MiB
 	Statements  int           // prepared statements of one session; 1000
 	Portals     int           // answers that one session has open; 32
+	Kept        int           // bytes of text and parameters of both, as far as they have names; 2 MiB
 }
 
 // Options are what a server works with. Door, TLS and EndPointHash are needed.
@@ -72,6 +73,7 @@ func New(o Options) (*Server, error) {
 	l.Connections, l.PerAddress = cmp.Or(l.Connections, 200), cmp.Or(l.PerAddress, 50)
 	l.Startup, l.Idle, l.Stall = cmp.Or(l.Startup, 15*time.Second), cmp.Or(l.Idle, time.Hour), cmp.Or(l.Stall, 2*time.Minute)
 	l.Message, l.Statements, l.Portals = cmp.Or(l.Message, 16<<20), cmp.Or(l.Statements, 1000), cmp.Or(l.Portals, 32)
+	l.Kept = cmp.Or(l.Kept, 2<<20)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

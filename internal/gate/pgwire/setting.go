@@ -264,6 +264,9 @@ func (s *settings) start(name, value string) (notice, err error) {
 // begun makes what the start-up message asked for the value that RESET leads to.
 func (s *settings) begun() { s.initial = maps.Clone(s.now) }
 
+// maxSetting is how many bytes a parameter's value may have: a session keeps several of each.
+const maxSetting = 8 << 10
+
 func (s *settings) checked(k, value string) (string, error) {
 	p, ok := known[k]
 	switch {
@@ -271,6 +274,8 @@ func (s *settings) checked(k, value string) (string, error) {
 		return "", unknownParameter()
 	case p.check == nil:
 		return "", stated(fault.Invalid, "55P02", "this parameter cannot be changed", "leave it as it is")
+	case len(value) > maxSetting:
+		return "", stated(fault.Refused, "22023", "the parameter's value is too long", "set a shorter one")
 	}
 	return p.check(value)
 }
