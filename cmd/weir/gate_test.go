@@ -33,13 +33,19 @@ func newGated(t *testing.T) *gated {
 // newGatedOver follows the fleet in a database.
 func newGatedOver(t *testing.T, url string) *gated {
 	t.Helper()
+	return newGatedWith(t, url, "")
+}
+
+// newGatedWith has more settings of the gate, in YAML's flow style with a comma in front.
+func newGatedWith(t *testing.T, url, more string) *gated {
+	t.Helper()
 	dir := t.TempDir()
 	example, err := filepath.Abs(filepath.Join("..", "..", "examples", "fleet"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "weir.yaml")
-	text := fmt.Sprintf("source: {schemas: [fleet], accept: [production_ddl]}\npolicy: %s/policy\nmetrics: %s/metrics\ngate: {sql: '127.0.0.1:0', web: '127.0.0.1:0'}\n", example, example)
+	text := fmt.Sprintf("source: {schemas: [fleet], accept: [production_ddl]}\npolicy: %s/policy\nmetrics: %s/metrics\ngate: {sql: '127.0.0.1:0', web: '127.0.0.1:0'%s}\n", example, example, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,9 @@ func (a *app) showStatus(ctx context.Context, w stature) error {
 	if len(rows) > 1 {
 		a.table(rows)
 	}
+	if s.Certificate != "" {
+		a.printf("\nthe gate's renewed certificate is not in use, the one before is: %s\n", s.Certificate)
+	}
 	if len(s.Flow.Items) > 0 {
 		a.printf("\nheld back or changed: %d\n", len(s.Flow.Items))
 		for _, i := range s.Flow.Items {

@@ -15,6 +15,7 @@ import (
 	"github.com/weirproject/weir/internal/flow"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/metric"
+	"github.com/weirproject/weir/internal/people"
 	"github.com/weirproject/weir/internal/policy"
 	"github.com/weirproject/weir/internal/source"
 	"github.com/weirproject/weir/internal/treatment"
@@ -213,6 +214,10 @@ func CheckSource(ctx context.Context, c *Config) ([]source.Finding, error) {
 				severity = source.Stop
 			}
 			findings = append(findings, source.Finding{Severity: severity, Code: "policy", Message: problem.String(), Fix: "change that line of the policy"})
+		}
+		if err := people.CheckGiven(c.Gate.Certificate, c.Gate.Key, c.Gate.Root, time.Now()); err != nil {
+			told := fault.Public(err)
+			findings = append(findings, source.Finding{Severity: source.Stop, Code: "gate_certificate", Message: told.Message, Fix: told.Hint})
 		}
 		return judge(findings, c.Source.Accept), nil
 	})

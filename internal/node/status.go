@@ -23,6 +23,8 @@ type Status struct {
 	Lag     *float64     `json:"lag_seconds"` // how far the copy is behind production's clock; null when nothing was copied yet
 	Facts   []FactStatus `json:"facts"`
 	Ledger  LedgerStatus `json:"ledger"`
+	// Certificate says why the operator's certificate, as it is on the disk now, is not in use: the one before is.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // FactStatus is how current a fact table is.
@@ -51,6 +53,12 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 	s := &Status{
 		Source: n.config.Source.Name, Policy: n.policy.Hash(),
 		Ledger: LedgerStatus{Dir: n.state.path("ledger"), Entries: n.ledger.Size(), PublicKey: string(n.ledger.PublicKey())},
+	}
+	if n.authority != nil {
+		if err := n.authority.Problem(); err != nil {
+			told := fault.Public(err)
+			s.Certificate = told.Message + ": " + told.Hint
+		}
 	}
 	mark := state.Mark()
 	if f := n.currentFlow(); f != nil {

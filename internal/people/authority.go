@@ -68,6 +68,7 @@ type Authority struct {
 	server  *tls.Certificate
 	given   time.Time // when the operator's files were changed last
 	checked time.Time // when that was looked at last
+	problem error     // why what was found then is not in use
 }
 
 // OpenAuthority reads the certificates in o.Dir, making them where there are none. Errors are faults.
@@ -82,7 +83,7 @@ func OpenAuthority(o AuthorityOptions) (*Authority, error) {
 		o.Hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}
 	if (o.CertificateFile == "") != (o.KeyFile == "") {
-		return nil, fault.New(fault.Invalid, "of the server's certificate and its key only one is named", "name both files, or neither: then weir makes its own")
+		return nil, oneOfTwo()
 	}
 	if err := checkHosts(o.Hosts); err != nil {
 		return nil, err
@@ -293,7 +294,7 @@ func (a *Authority) current() (*tls.Certificate, error) {
 	defer a.mu.Unlock()
 	if err := a.refresh(a.o.Clock(), false); err != nil {
 		// What there is stays in use until it can be renewed; the clients judge it.
-		a.o.Log.WarnContext(context.Background(), "the server certificate could not be renewed", "err", err)
+		a.o.Log.WarnContext(context.Background(), "the server certificate could not be renewed, the one before stays in use", "err", err)
 	}
 	return a.server, nil
 }

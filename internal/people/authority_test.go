@@ -334,8 +334,8 @@ func given(t *testing.T, dir, name string, mode os.FileMode, ends time.Time) (ce
 func TestTheOperatorsOwnCertificate(t *testing.T) {
 	h, dir := &house{t: t, now: start}, t.TempDir()
 	cert, key := given(t, dir, "weir.example.com", 0o640, start.Add(1000*time.Hour))
-	a := openAuthority(t, AuthorityOptions{CertificateFile: cert, KeyFile: key, RootFile: "/etc/company.pem", Clock: h.clock})
-	if a.RootFile() != "/etc/company.pem" || a.server.Leaf.Subject.CommonName != "weir.example.com" {
+	a := openAuthority(t, AuthorityOptions{CertificateFile: cert, KeyFile: key, RootFile: cert, Clock: h.clock})
+	if a.RootFile() != cert || a.server.Leaf.Subject.CommonName != "weir.example.com" {
 		t.Error("it is not used")
 	}
 	_, binding, err := a.Pinned(tls.NoClientCert)
@@ -351,6 +351,9 @@ func TestTheOperatorsOwnCertificate(t *testing.T) {
 	if now.Leaf.Subject.CommonName != "weir.example.com" {
 		t.Error("a bad file took the good one's place")
 	}
+	if err := a.Problem(); err == nil || err.Error() != cert+" holds no certificate" {
+		t.Error("nobody is told:", err)
+	}
 	given(t, dir, "weir2.example.com", 0o600, start.Add(2000*time.Hour))
 	must(t, os.Chtimes(cert, start, time.Now().Add(time.Hour)))
 	h.pass(2 * givenCheck)
@@ -358,6 +361,9 @@ func TestTheOperatorsOwnCertificate(t *testing.T) {
 	must(t, err)
 	if now.Leaf.Subject.CommonName != "weir2.example.com" {
 		t.Error("the new one was not read")
+	}
+	if err := a.Problem(); err != nil {
+		t.Error("it is well again:", err)
 	}
 }
 
