@@ -232,6 +232,7 @@ type ledgerLine struct {
 		Reason   string `json:"reason"`
 		Account  string `json:"account"`
 		Way      string `json:"way"`
+		Session  string `json:"session"`
 	} `json:"body"`
 }
 

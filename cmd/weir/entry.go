@@ -31,6 +31,11 @@ func entryLine(out []byte, e ledger.Entry) []byte {
 		text = body.question()
 	case e.Type == "answer" && json.Unmarshal(raw, &body) == nil:
 		text = body.answer()
+	case e.Type == "people":
+		var event personEvent
+		if json.Unmarshal(raw, &event) == nil {
+			text = event.told(text)
+		}
 	}
 	return fmt.Appendf(out, "%6d  %s  %-12s  %-10s  %s\n", e.Index, e.Time.UTC().Format(time.DateTime), e.Type, oneLine(e.Principal), oneLine(text))
 }

@@ -214,3 +214,47 @@ func TestAnEntryIsOneLineOfPlainText(t *testing.T) {
 		}
 	}
 }
+
+// Everything that can happen to an account is told in words, and so is every way and every end.
+func TestWhatHappensToAccountsIsToldInWords(t *testing.T) {
+	words := func(path, pattern string) (all []string) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("..", "..", "internal", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			all = append(all, m[1])
+		}
+		slices.Sort(all)
+		return all
+	}
+	for what, c := range map[string]struct {
+		written []string
+		told    map[string]string
+	}{
+		"kinds": {words("people/event.go", `EventKind = "([a-z_]+)"`), personKinds},
+		"ways":  {words("people/event.go", `Way = "([a-z_]+)"`), personWays},
+	} {
+		if told := slices.Sorted(maps.Keys(c.told)); !slices.Equal(c.written, told) {
+			t.Errorf("%s: the code writes %v, and told are %v", what, c.written, told)
+		}
+	}
+	for _, end := range words("gate/pgwire/door.go", `End = "([a-z]+)"`) {
+		if end != "dismissed" && personEnds[end] == "" { // whoever was dismissed was so for a reason
+			t.Errorf("the end %s is not told", end)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"kind":"signed_in","account":"ada","by":"ada","address":"10.0.0.7","role":"analyst","way":"sql","session":"5a","expires":"2026-11-20T20:00:00Z"}`: "ada signed in; with the role analyst; by SQL password; until 2026-11-20 20:00:00; session 5a; by ada; from 10.0.0.7",
+		`{"kind":"sign_in_untried","address":"10.0.0.7","by":"","way":"page"}`:                                                                              "a sign-in as nobody known was not looked at: there were too many wrong ones, or too many at once; by page password; from 10.0.0.7",
+		`{"kind":"sign_in_untried","account":"ada","by":"ada","address":"2001:db8::/64","way":"page","count":31,"since":"2026-11-20T12:00:00Z"}`:            "a sign-in as ada was not looked at: there were too many wrong ones, or too many at once; 31 times more since 2026-11-20 12:00:00; by page password; by ada; from 2001:db8::/64",
+		`{"kind":"connection_ended","account":"ada","by":"ruth","address":"10.0.0.7","way":"sql","session":"5a","reason":"sql_ended"}`:                      "a connection of ada ended; by SQL password; after sql ended; session 5a; by ruth; from 10.0.0.7",
+		`{"kind":"account_removed","account":"ada","by":"ruth","address":"local","from_role":"viewer","of":"person","ended":["1","2"]}`:                     "the account ada was removed; person with the role viewer; ended the sessions 1, 2; by ruth; from local",
+		`{"kind":"tea_made","by":"ruth"}`: `{"kind":"tea_made","by":"ruth"}`,
+	} {
+		if line := string(entryLine(nil, ledger.Entry{Type: "people", Principal: "x", Body: json.RawMessage(body)})); !strings.HasSuffix(line, "  "+want+"\n") {
+			t.Errorf("%s is told as %s", body, line)
+		}
+	}
+}

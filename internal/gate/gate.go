@@ -130,18 +130,24 @@ type Session struct {
 	gate      *Gate
 	principal Principal
 	id        string
+	waiting   waiting
 }
 
 // Session opens a session.
 func (g *Gate) Session(p Principal) *Session {
-	if p.Session != "" {
-		return &Session{gate: g, principal: p, id: p.Session}
+	if p.Session == "" {
+		p.Session = NewSessionID()
 	}
+	return &Session{gate: g, principal: p, id: p.Session}
+}
+
+// NewSessionID makes a name for a session in the record.
+func NewSessionID() string {
 	var id [8]byte
 	for i := range id {
 		id[i] = byte(rand.Uint32()) //nolint:gosec // a name for the record, not a secret
 	}
-	return &Session{gate: g, principal: p, id: hex.EncodeToString(id[:])}
+	return hex.EncodeToString(id[:])
 }
 
 // Rights are what the session's role may do.
@@ -174,7 +180,7 @@ type Asked struct {
 	Address string        `json:"address"`
 	Role    Role          `json:"role"`
 	Policy  string        `json:"policy"` // hash
-	Kind    string        `json:"kind"`   // metric, sql
+	Kind    string        `json:"kind"`   // metric, sql; prepare: described and not run; what was looked up otherwise
 	Metric  string        `json:"metric,omitempty"`
 	By      []string      `json:"by,omitempty"`
 	Grain   string        `json:"grain,omitempty"`
@@ -323,6 +329,7 @@ func (s *Session) asked(kind string) Asked {
 	return Asked{Session: s.id, Address: s.principal.Address, Role: s.principal.Role, Policy: s.gate.policy, Kind: kind}
 }
 
+// record writes an entry. It is owed also when whoever asked is gone by now: a question that was recorded while its asker went away would else have no end.
 func (s *Session) record(ctx context.Context, kind string, body any) (ledger.Index, error) {
-	return s.gate.o.Ledger.Append(ctx, ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: s.principal.Name, Body: body})
+	return s.gate.o.Ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: kind, Principal: s.principal.Name, Body: body})
 }

@@ -109,6 +109,7 @@ func (s *Session) decideSQL(ctx context.Context, sql string, types []string) (*d
 
 // Run records the question and answers it. Close the answer: only then is its end recorded, and only when Close returned nil may it be believed to be whole.
 func (s *Statement) Run(ctx context.Context, args ...any) (*Answering, error) {
+	s.session.waiting.run(s)
 	r := s.session.Rights()
 	asked := s.session.asked("sql")
 	asked.Shape, asked.Columns = s.decision.Shape, s.decision.Reads

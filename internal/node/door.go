@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,8 +42,8 @@ type door struct {
 
 var _ pgwire.Door = (*door)(nil)
 
-func (d *door) Verifier(_ context.Context, user string, address netip.Addr) (pgwire.Verifier, error) {
-	v, err := d.node.people.SCRAMFor(people.Caller{Name: user, Address: address})
+func (d *door) Verifier(ctx context.Context, user string, address netip.Addr) (pgwire.Verifier, error) {
+	v, err := d.node.people.SCRAMFor(ctx, people.Caller{Name: user, Address: address})
 	if err != nil {
 		return pgwire.Verifier{}, stated(err, "28000")
 	}
@@ -50,7 +51,7 @@ func (d *door) Verifier(_ context.Context, user string, address netip.Addr) (pgw
 }
 
 func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error) {
-	who := people.Caller{Name: e.User, Address: e.Address}
+	who := people.Caller{Name: e.User, Address: e.Address, Session: gate.NewSessionID()}
 	var p people.Principal
 	var err error
 	if len(e.TLS.VerifiedChains) > 0 {
@@ -69,7 +70,7 @@ func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error
 		return nil, stated(err, "28000")
 	}
 	v := &visitor{door: d, principal: p, from: who, done: make(chan struct{})}
-	v.session = d.node.gate.Session(gate.Principal{Name: string(p.Name), Address: e.Address.String(), Role: gate.Role(p.Role)})
+	v.session = d.node.gate.Session(gate.Principal{Name: string(p.Name), Address: e.Address.String(), Role: gate.Role(p.Role), Session: who.Session})
 	if e.Database != databaseName {
 		return nil, v.refuse(ctx, "protocol", otherDatabase(e.Database, e.User))
 	}
@@ -77,8 +78,9 @@ func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error
 		v.expiry = time.AfterFunc(time.Until(p.Expires), v.check)
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.inside[v] = true
+	d.mu.Unlock()
+	v.check() // what changed before it was inside was not told to it
 	return v, nil
 }
 
@@ -95,18 +97,18 @@ func otherDatabase(asked, user string) error {
 	return fault.New(fault.NotFound, message, hint).WithCause(&pgwire.StateError{SQLState: "3D000"})
 }
 
-// changed asks everybody of that name for their standing again.
-func (d *door) changed(name people.Name) {
+// changed asks everybody whose account was changed for their standing again.
+func (d *door) changed(e people.Event) {
 	d.mu.Lock()
 	var theirs []*visitor
 	for v := range d.inside {
-		if v.principal.Name == name {
+		if v.principal.Name == e.Account {
 			theirs = append(theirs, v)
 		}
 	}
 	d.mu.Unlock()
 	for _, v := range theirs {
-		v.check()
+		v.checkAfter(&e)
 	}
 }
 
@@ -122,17 +124,29 @@ type visitor struct {
 	done   chan struct{}
 	reason error // set before done is closed
 
+	endMu sync.Mutex // guards how and by
+	how   pgwire.End
+	by    *people.Event // the change that ended the session
+
 	catalogueMu sync.Mutex         // guards catalogues
 	catalogues  []*sharedCatalogue // taken, the current one last: statements that were prepared still use the others
 }
 
 // check ends the session when its holder may not be here any more, or is something else now.
-func (v *visitor) check() {
+func (v *visitor) check() { v.checkAfter(nil) }
+
+// checkAfter is check after a change, which is what ended the session then.
+func (v *visitor) checkAfter(change *people.Event) {
 	p, err := v.door.node.people.Standing(v.principal, v.from)
 	if err == nil && p.Role != v.principal.Role {
 		err = fault.New(fault.Refused, "your role was changed", "sign in again")
 	}
 	if err != nil {
+		if change != nil {
+			v.endMu.Lock()
+			v.by = change
+			v.endMu.Unlock()
+		}
 		v.once.Do(func() {
 			v.reason = stated(err, "57P01")
 			close(v.done)
@@ -147,7 +161,46 @@ func (v *visitor) Reason() error {
 	return v.reason
 }
 
+// Left implements pgwire.Leaver.
+func (v *visitor) Left(how pgwire.End) {
+	v.endMu.Lock()
+	defer v.endMu.Unlock()
+	v.how = how
+}
+
+// recordEnd records how the connection ended and who ended it.
+func (v *visitor) recordEnd() {
+	v.endMu.Lock()
+	how, change := v.how, v.by
+	v.endMu.Unlock()
+	name := string(v.principal.Name)
+	e := people.Event{
+		Kind: people.ConnectionEnded, Account: v.principal.Name, By: name, Address: v.from.Address.Unmap().WithZone("").String(), At: time.Now().UTC(),
+		Way: v.principal.Way, Session: v.from.Session, Reason: string(cmp.Or(how, pgwire.EndLost)),
+	}
+	switch {
+	case how == pgwire.EndDismissed && change != nil:
+		e.By, e.Reason = change.By, string(change.Kind)
+	case how == pgwire.EndDismissed:
+		e.By, e.Reason = selfPrincipal, endExpired
+	case how == pgwire.EndIdle, how == pgwire.EndStopped, how == pgwire.EndBroken:
+		e.By = selfPrincipal
+	}
+	// Nobody waits for it and nothing is answered after it: when it cannot be recorded, whoever is inside is refused the next question.
+	if err := v.door.node.recordEvent(context.Background(), e); err != nil {
+		v.door.node.log.Error("the end of a connection could not be recorded", "reason", fault.Public(err).Message)
+	}
+}
+
+// endExpired is the reason of an end that came with the end of the credential; selfPrincipal is who ends what nobody else does.
+const (
+	endExpired    = "expired"
+	selfPrincipal = "weir"
+)
+
 func (v *visitor) Close() {
+	v.session.End()
+	v.recordEnd()
 	if v.expiry != nil {
 		v.expiry.Stop()
 	}
@@ -286,6 +339,7 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 		}
 		out.parameters = append(out.parameters, oid)
 	}
+	st.Waits()
 	return out, nil
 }
 

@@ -182,8 +182,10 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer control.close()
-	closeGate := func() {}
+	closeGate, stopExpiring := func() {}, func() {}
 	if !o.Once {
+		stopExpiring = sync.OnceFunc(n.expiring(ctx))
+		defer stopExpiring()
 		if closeGate, err = n.openGate(ctx, o.Link); err != nil {
 			return err
 		}
@@ -200,6 +202,8 @@ func (n *Node) Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	closeGate() // nobody asks any more when the record says that weir stopped
+	stopExpiring()
+	n.people.Settle(context.WithoutCancel(ctx))
 	_, err = n.ledger.Append(context.WithoutCancel(ctx), ledger.Entry{Time: time.Now().UTC(), Type: "stop", Principal: ourUser(), Body: nil})
 	return err
 }

@@ -48,7 +48,9 @@ func (d page) Visit(ctx context.Context, token string, from netip.Addr) (web.Vis
 	return d.visitor(p, s, from), nil
 }
 
-func (d page) Look(token string) (people.Link, error) { return d.node.people.Look(token) }
+func (d page) Look(ctx context.Context, who people.Caller, token string) (people.Link, error) {
+	return d.node.people.Look(ctx, who, token)
+}
 
 func (d page) UseLink(ctx context.Context, who people.Caller, token, password string) (people.Secret, web.Visitor, error) {
 	p, err := d.node.people.Use(ctx, who, token, password)

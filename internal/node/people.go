@@ -1,8 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/weirproject/weir/internal/catalogue"
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/engine"
+	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/people"
 	"github.com/weirproject/weir/internal/treatment"
@@ -27,16 +30,43 @@ func (n *Node) openPeople() (err error) {
 	n.door = &door{node: n, inside: map[*visitor]bool{}}
 	n.people, err = people.Open(people.Options{
 		Dir: n.state.path("people"), Authority: n.authority, Log: n.log, Changed: n.door.changed,
-		Record: func(ctx context.Context, e people.Event) error {
-			by := e.By
-			if by == "" {
-				by = "unknown"
-			}
-			_, err := n.ledger.Append(ctx, ledger.Entry{Time: e.At, Type: "people", Principal: by, Body: e})
-			return err
-		},
+		Record: n.recordEvent,
 	})
 	return err
+}
+
+// recordEvent records what happened to an account.
+func (n *Node) recordEvent(ctx context.Context, e people.Event) error {
+	_, err := n.ledger.Append(ctx, ledger.Entry{Time: e.At, Type: "people", Principal: cmp.Or(e.By, nobodyKnown), Body: e})
+	return err
+}
+
+// nobodyKnown is whose entries those are of whoever gave no name that an account has.
+const nobodyKnown = "unknown"
+
+// expireEvery is how soon the record tells that something has expired.
+const expireEvery = time.Minute
+
+// expiring forgets sessions and links that have expired until the function that it returns is called, which waits for it.
+func (n *Node) expiring(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			if err := n.people.Expire(ctx); err != nil {
+				n.log.WarnContext(ctx, "what has expired could not be recorded", "reason", fault.Public(err).Message)
+			}
+			select {
+			case <-time.After(expireEvery*9/10 + rand.N(expireEvery/5)): //nolint:gosec // spreads work, hides nothing
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // lazyDecider decides with the parser of a fileless engine that starts when the first statement comes: most commands need none.

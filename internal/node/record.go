@@ -12,6 +12,7 @@ import (
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/fault"
 	"github.com/weirproject/weir/internal/gate"
+	"github.com/weirproject/weir/internal/gate/pgwire"
 	"github.com/weirproject/weir/internal/gate/web"
 	"github.com/weirproject/weir/internal/ledger"
 	"github.com/weirproject/weir/internal/people"
@@ -222,6 +223,26 @@ func (n *Node) addOutcome(ctx context.Context, e *web.RecordEntry) error {
 	return nil
 }
 
+// endText says how a connection ended, in a few words.
+func endText(reason string) string {
+	switch pgwire.End(reason) {
+	case pgwire.EndLeft:
+		return "the client left"
+	case pgwire.EndLost:
+		return "the client was gone"
+	case pgwire.EndIdle:
+		return "idle for too long"
+	case pgwire.EndStopped:
+		return "weir stopped"
+	case pgwire.EndBroken:
+		return "the protocol was broken"
+	case endExpired:
+		return "what it was opened with expired"
+	default:
+		return "after: " + strings.ReplaceAll(reason, "_", " ") // the change that ended it
+	}
+}
+
 // eventDetail says in a few words what an event adds to its kind.
 func eventDetail(e people.Event) string {
 	var parts []string
@@ -250,6 +271,18 @@ func eventDetail(e people.Event) string {
 	}
 	if e.Expires != nil {
 		add("until %s UTC", e.Expires.UTC().Format(time.DateTime))
+	}
+	if e.Kind == people.ConnectionEnded {
+		add("%s", endText(e.Reason))
+	}
+	if e.Since != nil {
+		add("%d more since %s UTC", e.Count, e.Since.UTC().Format(time.DateTime))
+	}
+	switch n := len(e.Ended); {
+	case n == 1:
+		add("ended 1 session")
+	case n > 1:
+		add("ended %d sessions", n)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -94,6 +94,10 @@ func (r *Registry) VerifyCertificate(ctx context.Context, who Caller, c *x509.Ce
 	if c == nil {
 		return Principal{}, wrongCertificate()
 	}
+	pass, err := r.admit(ctx, r.slow.certificate, who, ByCertificate) // whoever has a revoked one could else fill the record with it
+	if err != nil {
+		return Principal{}, err
+	}
 	now := r.time()
 	a, there := r.now.Load().accounts[Name(who.Name)]
 	serial := serialOf(c)
@@ -108,7 +112,7 @@ func (r *Registry) VerifyCertificate(ctx context.Context, who Caller, c *x509.Ce
 	if proved && inside {
 		e.Kind, e.Role, e.Serial, e.Expires = SignedIn, a.Role, serial, &a.Certificates[at].Expires
 	}
-	if err := r.record(ctx, e); err != nil {
+	if err := r.record(context.WithoutCancel(ctx), e); err != nil {
 		return Principal{}, err
 	}
 	if !proved {
@@ -117,6 +121,7 @@ func (r *Registry) VerifyCertificate(ctx context.Context, who Caller, c *x509.Ce
 	if !inside {
 		return Principal{}, notNow(false)
 	}
+	r.slow.certificate.succeeded(r.o.Clock(), pass)
 	return Principal{Name: a.Name, Role: a.Role, Kind: a.Kind, Way: ByCertificate, Expires: a.Certificates[at].Expires, account: a.ID, credential: serial}, nil
 }
 

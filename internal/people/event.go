@@ -25,9 +25,15 @@ const (
 	SessionEnded       EventKind = "session_ended"
 	SessionsEnded      EventKind = "sessions_ended"
 	LinkMade           EventKind = "link_made"
+	LinkOpened         EventKind = "link_opened" // looked at, and not used up
 	LinkUsed           EventKind = "link_used"
 	SignedIn           EventKind = "signed_in"
 	SignInRefused      EventKind = "sign_in_refused"
+	SignInUntried      EventKind = "sign_in_untried"  // refused without a look: there were too many wrong ones, or too many at once
+	LinkRefused        EventKind = "link_refused"     // not good, or not good any more
+	SessionsExpired    EventKind = "sessions_expired" // of the page
+	LinkExpired        EventKind = "link_expired"
+	ConnectionEnded    EventKind = "connection_ended" // of the SQL door
 )
 
 // Way is how somebody showed who they are.
@@ -52,13 +58,19 @@ type Event struct {
 	Widens   bool           `json:"widens,omitempty"`    // the change gives a right that was not there
 	Of       Kind           `json:"of,omitempty"`        // person or service
 	Way      Way            `json:"way,omitempty"`
-	Session  string         `json:"session,omitempty"`
-	Serial   string         `json:"serial,omitempty"` // of a certificate
+	Session  string         `json:"session,omitempty"` // the page's, or the connection's: its questions have it too
+	Serial   string         `json:"serial,omitempty"`  // of a certificate
 	Networks []netip.Prefix `json:"networks,omitempty"`
 	Expires  *time.Time     `json:"expires,omitempty"` // of what was handed out
+	Ended    []string       `json:"ended,omitempty"`   // the sessions of the page that ended with it
+	Reason   string         `json:"reason,omitempty"`  // of an end
+
+	// Of refusals that were counted: how many, and when the first of them was; At is the last.
+	Count int64      `json:"count,omitempty"`
+	Since *time.Time `json:"since,omitempty"`
 }
 
 // event begins an Event by a caller whose own name may be recorded because somebody vouches for it: a session, the control socket.
 func (c Caller) event(kind EventKind, account Name) Event {
-	return Event{Kind: kind, Account: account, By: c.Name, Address: c.place()}
+	return Event{Kind: kind, Account: account, By: c.Name, Address: c.place(), Session: c.Session}
 }

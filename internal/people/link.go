@@ -105,10 +105,14 @@ func (s *state) find(token string, now time.Time) (digest, link, error) {
 	return kept, l, nil
 }
 
-// Look says what a link is for, without using it: a page shows it, and the programs that look at links in messages do not use them up. The token is not repeated.
-func (r *Registry) Look(token string) (Link, error) {
+// Look says what a link is for, without using it: a page shows it, and the programs that look at links in messages do not use them up. The token is not repeated. That it was looked at is recorded,
+// or counted: a link that somebody else has seen before its owner used it is worth knowing.
+func (r *Registry) Look(ctx context.Context, who Caller, token string) (Link, error) {
 	_, l, err := r.now.Load().find(token, r.time())
 	if err != nil {
+		return Link{}, r.linkRefused(ctx, who, err)
+	}
+	if err := r.tally.happened(ctx, who, Event{Kind: LinkOpened, Account: l.Account, Address: who.place(), At: r.time()}); err != nil {
 		return Link{}, err
 	}
 	out := Link{Kind: l.Kind, Account: l.Account}
@@ -123,7 +127,7 @@ func (r *Registry) Look(token string) (Link, error) {
 func (r *Registry) Use(ctx context.Context, who Caller, token, password string) (Principal, error) {
 	_, l, err := r.now.Load().find(token, r.time())
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, r.linkRefused(ctx, who, err)
 	}
 	name := l.Account
 	if l.Kind == AdministratorLink {
@@ -131,7 +135,7 @@ func (r *Registry) Use(ctx context.Context, who Caller, token, password string) 
 			return Principal{}, err
 		}
 	} else if who.Name != "" && who.Name != string(name) {
-		return Principal{}, badLink()
+		return Principal{}, r.linkRefused(ctx, who, badLink())
 	}
 	if err := checkPassword(name, password); err != nil {
 		return Principal{}, err
@@ -141,9 +145,11 @@ func (r *Registry) Use(ctx context.Context, who Caller, token, password string) 
 		return Principal{}, err
 	}
 	var a account
+	var late error // another try was faster
 	err = r.change(ctx, func(s *state, now time.Time) (Event, error) {
 		kept, l, err := s.find(token, now)
 		if err != nil {
+			late = err
 			return Event{}, err
 		}
 		by := Caller{Name: string(name), Address: who.Address}
@@ -158,10 +164,21 @@ func (r *Registry) Use(ctx context.Context, who Caller, token, password string) 
 		e.Role, e.Of, e.Way, e.Widens = a.Role, a.Kind, ByPage, l.Kind == AdministratorLink
 		return e, nil
 	})
+	if late != nil {
+		return Principal{}, r.linkRefused(ctx, who, late)
+	}
 	if err != nil {
 		return Principal{}, err
 	}
 	return Principal{Name: a.Name, Role: a.Role, Kind: a.Kind, Way: ByPage, account: a.ID}, nil
+}
+
+// linkRefused records or counts that a link was not good, and returns why. It names no account: whoever has no good link is nobody.
+func (r *Registry) linkRefused(ctx context.Context, who Caller, why error) error {
+	if err := r.tally.happened(ctx, who, Event{Kind: LinkRefused, Address: who.place(), At: r.time()}); err != nil {
+		return err
+	}
+	return why
 }
 
 // opened is the account that a link opens: a new one for the first administrator, or the one invited.

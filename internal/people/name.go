@@ -109,6 +109,7 @@ func ParseKind(s string) (Kind, error) {
 type Caller struct {
 	Name    string     // as given; only ParseName makes it a Name
 	Address netip.Addr // the zero address is this machine's control socket
+	Session string     // of the SQL door: what the connection is called in the record; empty otherwise
 }
 
 // place is the address as the record shows it.

@@ -37,7 +37,7 @@ func (r *Registry) VerifyPage(ctx context.Context, who Caller, password string) 
 }
 
 func (r *Registry) verifyPage(ctx context.Context, who Caller, password string) (account, error) {
-	pass, err := r.slow.page.admit(r.o.Clock(), who)
+	pass, err := r.admit(ctx, r.slow.page, who, ByPage)
 	if err != nil {
 		return account{}, err
 	}
@@ -46,7 +46,7 @@ func (r *Registry) verifyPage(ctx context.Context, who Caller, password string) 
 	ok, err := r.hash.verify(ctx, password, a.pageHash())
 	if err != nil {
 		r.slow.page.refund(pass) // nothing was learnt
-		return account{}, err
+		return account{}, r.untried(ctx, who, ByPage, err)
 	}
 	// The account may have changed while the hash was computed.
 	now, still := r.now.Load().accounts[name]
@@ -59,7 +59,7 @@ func (r *Registry) verifyPage(ctx context.Context, who Caller, password string) 
 	if ok {
 		e.Kind, e.Role = SignedIn, now.Role
 	}
-	if err := r.record(ctx, e); err != nil {
+	if err := r.record(context.WithoutCancel(ctx), e); err != nil { // owed also when whoever tried is gone by now
 		return account{}, err
 	}
 	if !ok {

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,9 +26,9 @@ type Options struct {
 	// Record writes an event down. It is called before the change is durable, and before a sign-in is told its verdict: when it fails nothing changes and nobody comes in. Needed. It
 	// may be called by several goroutines and must not change the registry.
 	Record func(ctx context.Context, e Event) error
-	// Changed, which may be nil, is called after an account's role, networks, credentials or being there has changed, so that whoever holds connections asks Standing again at once. It
-	// must not change the registry.
-	Changed func(Name)
+	// Changed, which may be nil, is called after an account's role, networks, credentials or being there has changed, so that whoever holds connections asks Standing again at once. The event is of
+	// e.Account. It must not change the registry.
+	Changed func(e Event)
 	// Authority issues and judges client certificates. Without one there are none.
 	Authority *Authority
 	Clock     func() time.Time // nil: time.Now
@@ -39,11 +41,12 @@ type Registry struct {
 	path string
 	lock *os.File
 
-	now  atomic.Pointer[state] // what stands in the file
-	seen lastSeen
-	slow slowDown
-	hash *hasher
-	at   func(step) error // for tests: see replaceDurably
+	now   atomic.Pointer[state] // what stands in the file
+	seen  lastSeen
+	slow  slowDown
+	tally *tally
+	hash  *hasher
+	at    func(step) error // for tests: see replaceDurably
 
 	writing sync.Mutex // held through a change, from looking to durable; guards closed
 	closed  bool
@@ -72,6 +75,7 @@ func Open(o Options) (*Registry, error) {
 	}
 	r := &Registry{o: o, path: filepath.Join(o.Dir, accountsFile), lock: lock, hash: newHasher(), slow: newSlowDown()}
 	r.seen.at = map[digest]time.Time{}
+	r.tally = newTally(r.record, o.Log)
 	if err := r.load(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -102,8 +106,9 @@ func (r *Registry) load() error {
 	return nil
 }
 
-// Close gives the folder free. Whoever reads goes on reading what stood there; changes are refused.
+// Close records what was counted and gives the folder free. Whoever reads goes on reading what stood there; changes are refused.
 func (r *Registry) Close() error {
+	r.tally.close()
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	if r.closed {
@@ -127,14 +132,21 @@ func (r *Registry) change(ctx context.Context, apply func(s *state, now time.Tim
 	if r.closed {
 		return fault.New(fault.Unavailable, "the accounts are closed", "weir is stopping; try again when it runs")
 	}
+	if ctx.Err() != nil {
+		return fault.New(fault.Unavailable, "whoever asked for this is gone, so it was not done", "ask again").WithCause(ctx.Err())
+	}
+	ctx = context.WithoutCancel(ctx) // from here on it happens whole: an entry without its change would be a lie
 	now := r.time()
-	s := r.now.Load().clone()
+	was := r.now.Load()
+	s := was.clone()
 	e, err := apply(s, now)
 	if err != nil {
 		return err
 	}
-	r.prune(s, now)
-	e.At = now
+	e.At, e.Ended = now, r.ended(was, s, now, e.Session)
+	if err := r.prune(ctx, s, now); err != nil {
+		return err
+	}
 	if err := r.record(ctx, e); err != nil {
 		return err
 	}
@@ -142,7 +154,7 @@ func (r *Registry) change(ctx context.Context, apply func(s *state, now time.Tim
 		return err
 	}
 	if r.o.Changed != nil && e.Account != "" {
-		r.o.Changed(e.Account)
+		r.o.Changed(e)
 	}
 	return nil
 }
@@ -175,18 +187,68 @@ func (r *Registry) write(s *state) error {
 	return nil
 }
 
-// prune forgets sessions and links that have expired.
-func (r *Registry) prune(s *state, now time.Time) {
+// ended are the sessions that a change ended, but for the one that its event names.
+func (r *Registry) ended(was, s *state, now time.Time, named string) []string {
+	var ids []string
+	for d, v := range was.sessions {
+		if _, still := s.sessions[d]; !still && v.ID != named && !r.seen.over(d, v, now) {
+			ids = append(ids, v.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// prune forgets sessions and links that have expired, and records that: one entry for the sessions of an account.
+func (r *Registry) prune(ctx context.Context, s *state, now time.Time) error {
+	expired := map[Name][]string{}
 	for d, v := range s.sessions {
 		if r.seen.over(d, v, now) {
+			expired[v.Account] = append(expired[v.Account], v.ID)
 			delete(s.sessions, d)
 		}
 	}
+	var events []Event
+	for name, ids := range expired {
+		slices.Sort(ids)
+		events = append(events, Event{Kind: SessionsExpired, Account: name, Ended: ids})
+	}
 	for d, l := range s.links {
 		if l.over(now) {
+			events = append(events, Event{Kind: LinkExpired, Account: l.Account})
 			delete(s.links, d)
 		}
 	}
+	slices.SortFunc(events, func(a, b Event) int { return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Kind, b.Kind)) })
+	for _, e := range events {
+		e.By, e.Address, e.At = principalSelf, Caller{}.place(), now
+		if err := r.record(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// principalSelf is who does what nobody asked for.
+const principalSelf = "weir"
+
+// Expire forgets what has expired, and records it. Until then it is worth nothing already.
+func (r *Registry) Expire(ctx context.Context) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	if r.closed {
+		return nil
+	}
+	now := r.time()
+	was := r.now.Load()
+	s := was.clone()
+	if err := r.prune(context.WithoutCancel(ctx), s, now); err != nil {
+		return err
+	}
+	if len(s.sessions) == len(was.sessions) && len(s.links) == len(was.links) {
+		return nil
+	}
+	return r.write(s)
 }
 
 // Format shows that there is a registry: nothing in it is to be printed.

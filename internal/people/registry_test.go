@@ -182,7 +182,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 	if !bytes.Equal(before, data) {
 		t.Error("memory is not what the file is")
 	}
-	v, err := h.SCRAMFor(at("ana", office))
+	v, err := h.SCRAMFor(h.t.Context(), at("ana", office))
 	must(t, err)
 	if _, err := h.AfterSCRAM(t.Context(), at("ana", office), v, true); err == nil {
 		t.Error("somebody came in without a record")
@@ -448,7 +448,7 @@ func TestManyAtOnce(t *testing.T) {
 				return
 			}
 			for range 10 {
-				v, err := h.SCRAMFor(from)
+				v, err := h.SCRAMFor(h.t.Context(), from)
 				if err != nil {
 					t.Error(err)
 					return
@@ -488,7 +488,7 @@ func TestChangedIsTold(t *testing.T) {
 	h := openHouse(t)
 	must(t, h.Close())
 	o := h.options()
-	o.Changed = func(n Name) { told = append(told, n) }
+	o.Changed = func(e Event) { told = append(told, e.Account) }
 	r, err := Open(o)
 	must(t, err)
 	h.Registry = r

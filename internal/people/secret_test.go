@@ -23,7 +23,7 @@ func TestNothingSecretPrints(t *testing.T) {
 	must(t, err)
 	token, s, err := signIn(h, "ana", added.PagePassword.Reveal())
 	must(t, err)
-	v, err := h.SCRAMFor(at("ana", office))
+	v, err := h.SCRAMFor(h.t.Context(), at("ana", office))
 	must(t, err)
 	p, err := h.VerifyPage(t.Context(), at("ana", office), added.PagePassword.Reveal())
 	must(t, err)

@@ -142,7 +142,7 @@ func TestTheFirstAdministratorsLinkWorksOnce(t *testing.T) {
 	must(t, err)
 	h.pass(1000 * time.Hour)
 	h.reopen()
-	looked, err := h.Look(link.Token.Reveal())
+	looked, err := h.Look(t.Context(), Caller{Address: office}, link.Token.Reveal())
 	must(t, err)
 	if looked.Kind != AdministratorLink || !looked.Token.IsZero() {
 		t.Errorf("got %+v", looked)
@@ -216,7 +216,7 @@ func TestAnInvitationWorksOnceForADay(t *testing.T) {
 	third, err := h.Invite(t.Context(), root, "ana")
 	must(t, err)
 	h.pass(LinkLife)
-	_, err = h.Look(third.Token.Reveal())
+	_, err = h.Look(t.Context(), Caller{Address: office}, third.Token.Reveal())
 	isKind(t, err, fault.Refused)
 	_, err = h.Use(t.Context(), Caller{Address: office}, third.Token.Reveal(), chosen2)
 	isKind(t, err, fault.Refused)

@@ -17,11 +17,13 @@ type SlowDownError struct {
 // Error says that it is too soon.
 func (e *SlowDownError) Error() string { return "too many wrong sign-ins; wait " + e.Wait.String() }
 
-// slowDown makes guessing slow. It lives in memory alone: a restart forgets it, which a guesser cannot cause. Page and SQL count apart, so that a dashboard which goes on trying an expired SQL
+// slowDown makes guessing slow. It lives in memory alone: a restart forgets it, which a guesser cannot cause. The ways count apart, so that a dashboard which goes on trying an expired SQL
 // password does not keep its owner from the page.
-type slowDown struct{ page, sql *brake }
+type slowDown struct{ page, sql, certificate *brake }
 
-func newSlowDown() slowDown { return slowDown{page: newBrake(pagePace), sql: newBrake(sqlPace)} }
+func newSlowDown() slowDown {
+	return slowDown{page: newBrake(pagePace), sql: newBrake(sqlPace), certificate: newBrake(sqlPace)}
+}
 
 // pace says how one counter slows: free wrong tries, then a wait of firstWait that doubles with each further one up to most.
 type pace struct {

@@ -150,10 +150,11 @@ func (v Verifier) LogValue() slog.Value { return slog.StringValue(sealed) }
 func (v Verifier) MarshalText() ([]byte, error) { return []byte(sealed), nil }
 
 // SCRAMFor returns what to check a sign-in to SQL with. who.Name is the startup message's user: clients leave SCRAM's own user name empty. A name without an account, or with one that cannot
-// sign in, gets a mock that is always the same for that name and that no password fits. The only error is a fault of kind Refused with a *SlowDownError as cause, for accounts and other names alike.
+// sign in, gets a mock that is always the same for that name and that no password fits. Errors are faults, for accounts and other names alike: Refused with a *SlowDownError as cause, or Unavailable when
+// that could not be recorded.
 // Every try that got a verifier must be brought to AfterSCRAM, also when the client just goes away.
-func (r *Registry) SCRAMFor(who Caller) (Verifier, error) {
-	pass, err := r.slow.sql.admit(r.o.Clock(), who)
+func (r *Registry) SCRAMFor(ctx context.Context, who Caller) (Verifier, error) {
+	pass, err := r.admit(ctx, r.slow.sql, who, BySQL)
 	if err != nil {
 		return Verifier{}, err
 	}
@@ -193,7 +194,7 @@ func (r *Registry) AfterSCRAM(ctx context.Context, who Caller, v Verifier, ok bo
 	if proved && inside && intime {
 		e.Kind, e.Role, e.Expires = SignedIn, a.Role, &sql.Expires
 	}
-	if err := r.record(ctx, e); err != nil {
+	if err := r.record(context.WithoutCancel(ctx), e); err != nil {
 		return Principal{}, err
 	}
 	if !proved {

@@ -42,7 +42,7 @@ func exchange(t *testing.T, v Verifier, password string) bool {
 // connect is a whole sign-in to SQL.
 func connect(t *testing.T, h *house, who Caller, password string) (Principal, error) {
 	t.Helper()
-	v, err := h.SCRAMFor(who)
+	v, err := h.SCRAMFor(h.t.Context(), who)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -85,17 +85,17 @@ func TestAMockIsStableAndOpensNothing(t *testing.T) {
 	h := openHouse(t)
 	ana := h.add("ana", Analyst)
 	who := at("nobody-here", office)
-	one, err := h.SCRAMFor(who)
+	one, err := h.SCRAMFor(h.t.Context(), who)
 	must(t, err)
 	h.reopen()
-	two, err := h.SCRAMFor(who)
+	two, err := h.SCRAMFor(h.t.Context(), who)
 	must(t, err)
-	other, err := h.SCRAMFor(at("somebody-else", office))
+	other, err := h.SCRAMFor(h.t.Context(), at("somebody-else", office))
 	must(t, err)
 	if !bytes.Equal(one.Salt, two.Salt) || !bytes.Equal(one.StoredKey, two.StoredKey) || bytes.Equal(one.Salt, other.Salt) || bytes.Equal(one.StoredKey, other.StoredKey) {
 		t.Error("the mock is not the name's own")
 	}
-	real, err := h.SCRAMFor(at("ana", office))
+	real, err := h.SCRAMFor(h.t.Context(), at("ana", office))
 	must(t, err)
 	if len(real.Salt) != len(one.Salt) || real.Iterations != one.Iterations || len(real.StoredKey) != len(one.StoredKey) || len(real.ServerKey) != len(one.ServerKey) {
 		t.Error("a mock is told by its form")
@@ -118,7 +118,7 @@ func TestTheSaltOfANameNeverChanges(t *testing.T) {
 	h := openHouse(t)
 	salt := func() string {
 		h.pass(time.Hour)
-		v, err := h.SCRAMFor(at("ana", office))
+		v, err := h.SCRAMFor(h.t.Context(), at("ana", office))
 		must(t, err)
 		return string(v.Salt)
 	}
@@ -275,13 +275,13 @@ func TestAVerifierTakenBeforeARenewalIsWorthless(t *testing.T) {
 	h := openHouse(t)
 	h.add("ana", Analyst)
 	who := at("ana", office)
-	v, err := h.SCRAMFor(who)
+	v, err := h.SCRAMFor(h.t.Context(), who)
 	must(t, err)
 	_, err = h.RenewSQL(t.Context(), who, "ana", 0)
 	must(t, err)
 	_, err = h.AfterSCRAM(t.Context(), who, v, true)
 	isKind(t, err, fault.Refused)
-	v, err = h.SCRAMFor(who)
+	v, err = h.SCRAMFor(h.t.Context(), who)
 	must(t, err)
 	must(t, h.Disable(t.Context(), root, "ana"))
 	_, err = h.AfterSCRAM(t.Context(), who, v, true)
@@ -293,7 +293,7 @@ func TestSQLGuessingDoesNotSlowThePage(t *testing.T) {
 	ana := h.add("ana", Analyst)
 	var slow *SlowDownError
 	for range 200 {
-		if _, err := h.SCRAMFor(at("ana", office)); errors.As(err, &slow) {
+		if _, err := h.SCRAMFor(h.t.Context(), at("ana", office)); errors.As(err, &slow) {
 			break
 		}
 	}
@@ -309,7 +309,7 @@ func BenchmarkSCRAMFor(b *testing.B) {
 	for name, who := range map[string]string{"known": "ana", "mock": "nobody-here"} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := r.SCRAMFor(at(who, office)); err != nil {
+				if _, err := r.SCRAMFor(b.Context(), at(who, office)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -326,7 +326,7 @@ func BenchmarkStanding(b *testing.B) {
 	if _, err = r.Add(b.Context(), root, Addition{Name: "ana", Role: Analyst, Kind: Person, SQL: time.Hour}); err != nil {
 		b.Fatal(err)
 	}
-	v, err := r.SCRAMFor(at("ana", office))
+	v, err := r.SCRAMFor(b.Context(), at("ana", office))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -21,6 +21,12 @@ var (
 	errTimeout   = stated(fault.Refused, "57014", "the question took longer than statement_timeout", "ask for less, or set statement_timeout higher")
 )
 
+// What ends a connection that says nothing.
+var (
+	errIdle        = stated(fault.Unavailable, "57P05", "the connection was idle for too long", "connect again")
+	errIdleInBlock = stated(fault.Unavailable, "25P03", "the connection was idle for too long", "connect again")
+)
+
 // The states that ReadyForQuery tells.
 const (
 	idle    = 'I'
@@ -85,7 +91,31 @@ func (c *connection) live(ctx context.Context) {
 	c.last(err)
 	_ = c.raw.Close()
 	wg.Wait()
+	if l, ok := c.session.(Leaver); ok {
+		l.Left(c.end(err))
+	}
 	c.session.Close()
+}
+
+// end says how the connection ended, by the error that ended it.
+func (c *connection) end(err error) End {
+	var fatal *fatalError
+	switch {
+	case errors.Is(err, errTerminate):
+		return EndLeft
+	case errors.Is(err, errShutdown):
+		return EndStopped
+	case errors.Is(err, errIdle), errors.Is(err, errIdleInBlock):
+		return EndIdle
+	case !errors.As(err, &fatal):
+		return EndLost
+	}
+	select {
+	case <-c.session.Done():
+		return EndDismissed
+	default:
+		return EndBroken
+	}
 }
 
 // guarded turns a panic into the end of this one connection. The panic's value is not logged: it can hold values of the answer.
@@ -164,11 +194,10 @@ func (c *connection) loop() error {
 			}
 			c.free <- f.body // has room: two buffers are about
 		case <-timer.C:
-			state := "57P05"
 			if c.status != idle {
-				state = "25P03"
+				return &fatalError{errIdleInBlock}
 			}
-			return &fatalError{stated(fault.Unavailable, state, "the connection was idle for too long", "connect again")}
+			return &fatalError{errIdle}
 		case <-c.ctx.Done():
 			return context.Cause(c.ctx)
 		}

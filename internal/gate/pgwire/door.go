@@ -47,6 +47,24 @@ type Session interface {
 	Close()
 }
 
+// End is how a connection ended.
+type End string
+
+// The ends.
+const (
+	EndLeft      End = "left"      // the client said so
+	EndLost      End = "lost"      // the client was gone, or did not take what was sent
+	EndIdle      End = "idle"      // it said nothing for too long
+	EndDismissed End = "dismissed" // the session was done
+	EndStopped   End = "stopped"   // the server closed
+	EndBroken    End = "broken"    // the client broke the protocol, or the server failed
+)
+
+// Leaver is a Session that hears how its connection ended, before it is closed. One that never got so far as to ask hears nothing.
+type Leaver interface {
+	Left(how End)
+}
+
 // Refuser is a Session that hears of the statements that the protocol refuses by itself, because they never get to Prepare.
 type Refuser interface {
 	// Refused records a refusal and returns it; when it cannot be recorded it returns that instead, and the client is told nothing else.

@@ -17,8 +17,8 @@ type Door interface {
 	SignIn(ctx context.Context, who people.Caller, password string, kind people.SessionKind) (people.Secret, Visitor, error)
 	// Visit returns whose session a token is of, as long as it lives.
 	Visit(ctx context.Context, token string, from netip.Addr) (Visitor, error)
-	// Look says what a single-use link is for, and uses nothing up.
-	Look(token string) (people.Link, error)
+	// Look says what a single-use link is for, and uses nothing up. who has no name yet.
+	Look(ctx context.Context, who people.Caller, token string) (people.Link, error)
 	// UseLink uses it up: whoever has it chooses a page password (and, as the first administrator, who.Name) and is signed in.
 	UseLink(ctx context.Context, who people.Caller, token, password string) (people.Secret, Visitor, error)
 }
@@ -251,7 +251,7 @@ type RecordEntry struct {
 	At      time.Time `json:"at"`
 	Person  string    `json:"person"`
 	Address string    `json:"address"`
-	Kind    string    `json:"kind"` // metric, sql, catalogue, copy, record; or an event's: signed_in, sign_in_refused, account_added …
+	Kind    string    `json:"kind"` // metric, sql, prepare, catalogue, copy, record; or an event's: signed_in, sign_in_refused, account_added …
 
 	Metric    string       `json:"metric,omitempty"`
 	By        []string     `json:"by,omitempty"`

@@ -107,7 +107,9 @@ func (d *door) Visit(ctx context.Context, token string, from netip.Addr) (web.Vi
 	return d.visitor(p, s, from), nil
 }
 
-func (d *door) Look(token string) (people.Link, error) { return d.people.Look(token) }
+func (d *door) Look(ctx context.Context, who people.Caller, token string) (people.Link, error) {
+	return d.people.Look(ctx, who, token)
+}
 
 func (d *door) UseLink(ctx context.Context, who people.Caller, token, password string) (people.Secret, web.Visitor, error) {
 	p, err := d.people.Use(ctx, who, token, password)

@@ -74,7 +74,7 @@ type linkPage struct {
 }
 
 func showLink(c *call) error {
-	link, err := c.s.o.Door.Look(c.r.PathValue("token"))
+	link, err := c.s.o.Door.Look(c.ctx(), c.caller(""), c.r.PathValue("token"))
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func useLink(c *call) error {
 	if err != nil {
 		return err
 	}
-	link, err := c.s.o.Door.Look(token)
+	link, err := c.s.o.Door.Look(c.ctx(), c.caller(""), token)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,8 @@ func kindText(kind string) string {
 		return "looked at the record"
 	case "catalogue":
 		return "looked up names"
+	case "prepare":
+		return "prepared, never run"
 	}
 	return strings.ReplaceAll(kind, "_", " ")
 }
