@@ -137,18 +137,18 @@ func (r *Registry) change(ctx context.Context, apply func(s *state, now time.Tim
 	}
 	ctx = context.WithoutCancel(ctx) // from here on it happens whole: an entry without its change would be a lie
 	now := r.time()
-	was := r.now.Load()
-	s := was.clone()
+	s := r.now.Load().clone()
+	events := r.prune(s, now)
+	living := s.clone()
 	e, err := apply(s, now)
 	if err != nil {
 		return err
 	}
-	e.At, e.Ended = now, r.ended(was, s, now, e.Session)
-	if err := r.prune(ctx, s, now); err != nil {
-		return err
-	}
-	if err := r.record(ctx, e); err != nil {
-		return err
+	e.At, e.Ended = now, endedBetween(living, s, e.Session)
+	for _, e := range append(events, e) {
+		if err := r.record(ctx, e); err != nil {
+			return err
+		}
 	}
 	if err := r.write(s); err != nil {
 		return err
@@ -187,11 +187,11 @@ func (r *Registry) write(s *state) error {
 	return nil
 }
 
-// ended are the sessions that a change ended, but for the one that its event names.
-func (r *Registry) ended(was, s *state, now time.Time, named string) []string {
+// endedBetween are the sessions that a change ended, but for the one that its event names.
+func endedBetween(was, s *state, named string) []string {
 	var ids []string
 	for d, v := range was.sessions {
-		if _, still := s.sessions[d]; !still && v.ID != named && !r.seen.over(d, v, now) {
+		if _, still := s.sessions[d]; !still && v.ID != named {
 			ids = append(ids, v.ID)
 		}
 	}
@@ -199,8 +199,8 @@ func (r *Registry) ended(was, s *state, now time.Time, named string) []string {
 	return ids
 }
 
-// prune forgets sessions and links that have expired, and records that: one entry for the sessions of an account.
-func (r *Registry) prune(ctx context.Context, s *state, now time.Time) error {
+// prune forgets sessions and links that have expired, and gives what is to be recorded of that: one event for the sessions of an account.
+func (r *Registry) prune(s *state, now time.Time) []Event {
 	expired := map[Name][]string{}
 	for d, v := range s.sessions {
 		if r.seen.over(d, v, now) {
@@ -220,13 +220,11 @@ func (r *Registry) prune(ctx context.Context, s *state, now time.Time) error {
 		}
 	}
 	slices.SortFunc(events, func(a, b Event) int { return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Kind, b.Kind)) })
-	for _, e := range events {
+	for i := range events {
+		e := &events[i]
 		e.By, e.Address, e.At = principalSelf, Caller{}.place(), now
-		if err := r.record(ctx, e); err != nil {
-			return err
-		}
 	}
-	return nil
+	return events
 }
 
 // principalSelf is who does what nobody asked for.
@@ -240,13 +238,15 @@ func (r *Registry) Expire(ctx context.Context) error {
 		return nil
 	}
 	now := r.time()
-	was := r.now.Load()
-	s := was.clone()
-	if err := r.prune(context.WithoutCancel(ctx), s, now); err != nil {
-		return err
-	}
-	if len(s.sessions) == len(was.sessions) && len(s.links) == len(was.links) {
+	s := r.now.Load().clone()
+	events := r.prune(s, now)
+	if len(events) == 0 {
 		return nil
+	}
+	for _, e := range events {
+		if err := r.record(context.WithoutCancel(ctx), e); err != nil {
+			return err
+		}
 	}
 	return r.write(s)
 }
