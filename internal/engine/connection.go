@@ -263,8 +263,12 @@ func (c *connection) describe(sql string) (schema *arrow.Schema, parameters int,
 		if class := dataClass(ed); class != 0 {
 			return nil, 0, class
 		}
-		for i, f := range plainSchema(known).Fields() {
+		plain := plainSchema(known)
+		for i, f := range plain.Fields() {
 			fields[at[i]] = f
+		}
+		if parameters == 0 && len(types) == n { // it is what cursor.shape would find out
+			q.plan.raw, q.plan.schema = known, plain
 		}
 	}
 	return arrow.NewSchema(fields, nil), parameters, 0

@@ -87,10 +87,17 @@ func putHead(h []byte, kind frameKind, n int) {
 	h[4] = byte(kind)
 }
 
-// send writes one frame, after the data that was gathered.
+// send writes one frame, after the data that was gathered. Where both fit, they go out together: each write wakes the other side.
 func (f *frameWriter) send(kind frameKind, payload []byte) error {
 	if len(payload) > maxFrame {
 		return errFrame
+	}
+	if gathered := len(f.buf) - headSize; gathered > 0 && len(f.buf)+headSize+len(payload) <= cap(f.buf) {
+		putHead(f.buf, frameData, gathered)
+		var h [headSize]byte
+		putHead(h[:], kind, len(payload))
+		f.buf = append(append(f.buf, h[:]...), payload...)
+		return f.out()
 	}
 	if err := f.flush(); err != nil {
 		return err
@@ -137,6 +144,11 @@ func (f *frameWriter) flush() error {
 		return nil
 	}
 	putHead(f.buf, frameData, n)
+	return f.out()
+}
+
+// out writes the buffer and empties it.
+func (f *frameWriter) out() error {
 	_, err := f.w.Write(f.buf)
 	f.buf = f.buf[:headSize]
 	if err != nil {

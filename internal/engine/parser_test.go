@@ -50,3 +50,27 @@ func TestATreeThatIsNoneIsAnErrorWithoutTheEnginesText(t *testing.T) {
 		t.Errorf("after them: %v", err)
 	}
 }
+
+// What the two rounds of a decision cost. Regenerating should take about as long as serialising twice: when it takes several times as long, DuckDB plans the statement anew each time.
+func BenchmarkParser(b *testing.B) {
+	p := engine.NewParser(start(b, engine.Config{Threads: 1}))
+	const sql = "SELECT family, count(*) AS models FROM fleet.product_model WHERE model_id >= 0 GROUP BY family"
+	tree, err := p.Serialize(b.Context(), sql)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("serialize", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := p.Serialize(b.Context(), sql); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("regenerate", func(b *testing.B) {
+		for b.Loop() {
+			if _, _, err := p.Regenerate(b.Context(), tree); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

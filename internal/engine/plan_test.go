@@ -243,3 +243,42 @@ func TestAReaderThatHasTheStatementPreparedIsPreferred(t *testing.T) {
 		other.Release()
 	}
 }
+
+func TestAnAnswerHasTheSameShapeWhetherOrNotItsStatementWasDescribedBefore(t *testing.T) {
+	e := start(t, engine.Config{Readers: 2})
+	described, plain := reader(t, e), reader(t, e)
+	for _, sql := range []string{
+		"SELECT 1::BOOLEAN AS b, 2::HUGEINT AS h, uuid() AS u, 'x' AS s, 1.50 AS d, DATE '2026-01-01' AS day, [1, 2] AS l, {'a': true, 'b': 'x'} AS r, MAP {'k': 1} AS m, '{}'::JSON AS j, now() AS t",
+		"SELECT sum(i) AS s, bool_and(i > 0) AS b FROM range(3) AS x(i)", "SELECT NULL AS n, 1 AS one", "SELECT 1::UINTEGER AS a, 1::UINTEGER AS a", "SELECT true AS b WHERE false",
+	} {
+		d, err := described.Describe(t.Context(), sql)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		var shapes, values []string
+		for _, s := range []*engine.Session{described, plain} {
+			for range 2 { // as it was planned, and kept
+				rows, err := s.Read(t.Context(), sql)
+				if err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+				shapes, values = append(shapes, rows.Schema().String()), append(values, "")
+				for rows.Next() {
+					c := rows.Batch().Column(0)
+					values[len(values)-1] += c.DataType().String() + " " + c.ValueStr(0)
+				}
+				if err := rows.Err(); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+			}
+		}
+		for i := range shapes {
+			if shapes[i] != shapes[3] || values[i] != values[3] {
+				t.Errorf("%s: %s with %q, and %s with %q", sql, shapes[i], values[i], shapes[3], values[3])
+			}
+		}
+		if got := d.Schema.String(); got != shapes[3] {
+			t.Errorf("%s: described as %s, comes as %s", sql, got, shapes[3])
+		}
+	}
+}
