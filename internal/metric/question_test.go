@@ -142,6 +142,17 @@ func TestAnswerHasTheSettledShape(t *testing.T) {
 	}
 }
 
+func TestTextSaysThatTheFirstCopyIsNotDone(t *testing.T) {
+	l := newLab(t)
+	l.derive()
+	for asOf, want := range map[time.Time]string{{}: "the first copy is not done", at(t, "2026-10-01").UTC(): "no rows in this range"} {
+		var text strings.Builder
+		if err := l.ask(asOf, metric.Question{Metric: "failed_connection_rate"}).Text(&text); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("as of %s it says %q (%v)", asOf, text.String(), err)
+		}
+	}
+}
+
 func TestTextShowsNoControlCharacters(t *testing.T) {
 	l := newLab(t)
 	l.people()

@@ -19,9 +19,12 @@ func (a *Answer) Text(w io.Writer) error {
 		fmt.Fprintf(&b, ", as of %s", a.AsOf.Format(time.RFC3339))
 	}
 	b.WriteByte('\n')
-	if len(a.Rows) == 0 {
+	switch {
+	case a.AsOf == nil && len(a.Rows) == 0:
+		b.WriteString("nothing was derived yet: the first copy is not done\n")
+	case len(a.Rows) == 0:
 		b.WriteString("no rows in this range\n")
-	} else {
+	default:
 		if bars := a.bars(); bars != "" {
 			b.WriteString(bars + "\n")
 		}

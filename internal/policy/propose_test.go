@@ -156,3 +156,19 @@ func TestProposalSurvivesNamesThatWereNotMadeForIt(t *testing.T) {
 		t.Errorf("%d tables", len(p.Tables))
 	}
 }
+
+func TestProposalSaysWhereATableHasNoKey(t *testing.T) {
+	column := policy.SchemaColumn{Name: "at", Type: "timestamptz", Kind: policy.KindTime}
+	keyed := column
+	keyed.Key = true
+	for _, f := range policy.Propose(policy.Schema{Tables: []policy.SchemaTable{
+		{Name: "s.log", Columns: []policy.SchemaColumn{column}},
+		{Name: "s.odd", Columns: []policy.SchemaColumn{column}, KeyProblem: "its key is deferrable"},
+		{Name: "s.good", Columns: []policy.SchemaColumn{keyed}},
+	}}) {
+		want := map[string]string{"policy/log.yaml": "the table has no primary key", "policy/odd.yaml": "its key is deferrable"}[f.Name]
+		if says := strings.Contains(string(f.Data), "can cross as it is"); says != (want != "") || !strings.Contains(string(f.Data), want) {
+			t.Errorf("%s should say %q:\n%s", f.Name, want, f.Data)
+		}
+	}
+}

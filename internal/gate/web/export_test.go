@@ -28,3 +28,6 @@ var (
 	DurationForTest   = duration
 	BytesForTest      = bytesText
 )
+
+// Sentence is what stands by itself of a fault's text.
+func Sentence(s string) string { return sentence(s) }

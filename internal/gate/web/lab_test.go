@@ -30,6 +30,7 @@ type door struct {
 	authority *people.Authority
 	copied    func() *web.Copy
 	asked     func(ctx context.Context, q metric.Question) // by Ask, before it answers; nil: nothing
+	early     bool                                         // Ask answers as before the first copy is done
 
 	mu   sync.Mutex // guards what follows
 	fail error      // of the next call that could fail
@@ -160,6 +161,9 @@ func (v *visitor) Ask(ctx context.Context, q metric.Question) (*metric.Answer, e
 	a, err := v.gate().Ask(ctx, gate.Question{Metric: &q})
 	if err != nil {
 		return nil, err
+	}
+	if v.door.early {
+		a.Metric.Rows, a.Metric.AsOf = nil, nil
 	}
 	return a.Metric, nil
 }

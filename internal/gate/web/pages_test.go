@@ -228,6 +228,41 @@ func TestMetricIsShownAsItWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestPagesSayThatTheFirstCopyIsNotDone(t *testing.T) {
+	l := newLab(t)
+	b := l.as(people.Viewer)
+	const says = "Nothing was copied yet: the numbers come when the first copy is done"
+	for _, target := range []string{"/", "/metrics/failed_connection_rate", "/metrics/attempts?by=model"} {
+		if text := b.page(b.get(target), 200); strings.Contains(text, says) {
+			t.Errorf("%s says it of a copy that is there", target)
+		}
+		l.door.early = true
+		text := b.page(b.get(target), 200)
+		if !strings.Contains(text, says) {
+			t.Errorf("%s does not say it", target)
+		}
+		for _, problem := range faultsOf(text) {
+			t.Errorf("%s: %s", target, problem)
+		}
+		l.door.early = false
+	}
+}
+
+func TestNamesAtTheBeginningOfASentenceKeepTheirLetters(t *testing.T) {
+	for text, want := range map[string]string{
+		"iot.reading.at opens the hour": "iot.reading.at opens the hour.",
+		"failed_rate is no metric":      "failed_rate is no metric.",
+		"weir tries again":              "weir tries again.",
+		"production has 1 table":        "Production has 1 table.",
+		"nothing.":                      "Nothing.",
+		"":                              "",
+	} {
+		if got := web.Sentence(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestQuestionThatCannotBeUnderstoodIsSaidWhereItWasAsked(t *testing.T) {
 	l := newLab(t)
 	b := l.as(people.Viewer)

@@ -418,3 +418,48 @@ func TestSynchronousStandbyNamesThatTakeUsForOne(t *testing.T) {
 		}
 	}
 }
+
+func TestAMisfitNamesTheColumns(t *testing.T) {
+	p := newProduction(t)
+	p.Exec(t, "CREATE TABLE app.shop (id bigint PRIMARY KEY, country text, city text)")
+	s := p.open(t, Options{})
+	schema, err := s.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &treatment.Layout{Table: "app.shop", Key: []int{0}}
+	for _, c := range schema.Table("app.shop").Columns[:2] {
+		l.Columns = append(l.Columns, treatment.Column{Name: c.Name, Type: c.Type})
+	}
+	sel := source.Selection{l}
+	says := func() string {
+		t.Helper()
+		found, err := s.Check(t.Context(), sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			if f.Code == "publication" {
+				return f.Message
+			}
+		}
+		return ""
+	}
+	script, err := s.Script(t.Context(), sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Exec(t, script)
+	if got := says(); !strings.Contains(got, "exactly") {
+		t.Error(got)
+	}
+	p.Exec(t, "ALTER TABLE app.shop RENAME country TO land")
+	l.Columns = l.Columns[:1]
+	if got := says(); !strings.Contains(got, "it has land of app.shop, which the policy does not let cross") {
+		t.Error("after a rename it says", got)
+	}
+	l.Columns = append(l.Columns, treatment.Column{Name: "land", Type: treatment.Type{Kind: treatment.Text}}, treatment.Column{Name: "city", Type: treatment.Type{Kind: treatment.Text}})
+	if got := says(); !strings.Contains(got, "it lacks city of app.shop") {
+		t.Error("after a column more it says", got)
+	}
+}
