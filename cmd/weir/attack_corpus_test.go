@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What stands for {table} and {column}: what is copied for metrics alone or not at all, and beside it what is nowhere, of the same length.
@@ -147,7 +146,7 @@ func (s *siege) ask(t *testing.T, w way, h hostile, expect string, answers map[s
 	if h.parameter != "" {
 		parameters = []string{fill.Replace(h.parameter)}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	a, err := w.ask(ctx, sql, parameters)
 	if err != nil {

@@ -166,7 +166,7 @@ func (s *siege) forgotten(t *testing.T) (gone func()) {
 	}
 	return func() {
 		for i, conn := range all {
-			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(patience))
 			if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
 				t.Errorf("the connection %d is still open", i)
 			}

@@ -25,8 +25,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/weirproject/weir/internal/fleet"
+	"github.com/weirproject/weir/internal/flow"
 	"github.com/weirproject/weir/internal/node"
-	"github.com/weirproject/weir/internal/postmaster"
 )
 
 // canaryLiteral begins every literal that an attack writes. Nothing may ever say it again.
@@ -58,6 +58,7 @@ func (s *siege) owe(person, kind, verdict, rule string) {
 
 // Whoever has an account, and whoever has none, tries everything at the doors of a weir that runs: it answers as it must, writes nothing, loses nobody else's session, and remembers all of it.
 func TestTheGateStandsAgainstAttacks(t *testing.T) {
+	t.Parallel()
 	s := layIn(t)
 	before := s.sql("simple", "ada", s.ada.SQL)
 	ways := []way{s.sql("simple", "ada", s.ada.SQL), s.sql("extended", "bob", s.bob.SQL), s.sql("copy", "ada", s.ada.SQL), s.api(s.bob)}
@@ -97,7 +98,6 @@ func layIn(t *testing.T) *siege {
 	t.Helper()
 	s := &siege{temp: t.TempDir(), owed: map[attempt]int{}}
 	url, lost := privateFleet(t)
-	t.Setenv("TMPDIR", s.temp)
 	dir := t.TempDir()
 	example, err := filepath.Abs(filepath.Join("..", "..", "examples", "fleet"))
 	if err != nil {
@@ -108,8 +108,8 @@ func layIn(t *testing.T) *siege {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.gated = &gated{t: t, dir: dir, state: []string{"--state", filepath.Join(dir, "state")}}
-	s.run = start(t, append([]string{"run", "--apply", "--debug", "--config", config, "--source", url}, s.state...)...)
+	s.gated = &gated{t: t, dir: dir, state: []string{"--state", filepath.Join(dir, "state")}, caller: caller{env: []string{"TMPDIR=" + s.temp}}}
+	s.run = s.start(t, append([]string{"run", "--apply", "--debug", "--config", config, "--source", url}, s.state...)...)
 	eventually(t, "weir follows", func() bool { return strings.Contains(s.run.output(), "following") })
 	if s.page = regexp.MustCompile(`https://localhost:\d+`).FindString(s.run.output()); s.page == "" {
 		t.Fatalf("nothing says where the page is:\n%s", s.run.output())
@@ -123,26 +123,13 @@ func layIn(t *testing.T) *siege {
 // privateFleet is a production of its own, which lost ends.
 func privateFleet(t *testing.T) (url string, lost func()) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "weir-postgres-") //nolint:usetesting // root's own folders may be closed to the user as whom the server runs
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := postmaster.Start(t.Context(), postmaster.Options{Dir: dir, Settings: map[string]string{
-		"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, _ := privateServer(t, fast)
 	lost = func() {
 		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
 	}
-	t.Cleanup(lost)
-	if _, err := fleet.Create(t.Context(), fleet.Options{URL: server.URL("postgres"), Accounts: 40, Days: 5, Seed: 7}); err != nil {
+	if _, err := fleet.Create(t.Context(), fleet.Options{URL: server.URL("postgres"), Accounts: 40, Days: 5, Seed: 7, Until: fleetUntil}); err != nil {
 		t.Fatal(err)
 	}
 	return server.URL("postgres"), lost
@@ -207,12 +194,15 @@ func (s *siege) engines() map[string]string {
 // quiet waits until nothing is written any more, and notes how everything is.
 func (s *siege) quiet() {
 	s.t.Helper()
+	eventually(s.t, "weir waits for its source", func() bool {
+		return decoded[node.Status](s.t, s.does(s.t, "status", "--json")).Flow.Phase == flow.Waiting
+	})
 	last, since := s.everything(), time.Now()
 	eventually(s.t, "nothing is written", func() bool {
 		if now := s.everything(); !maps.Equal(now, last) {
 			last, since = now, time.Now()
 		}
-		return time.Since(since) > 2500*time.Millisecond // the flow writes its place once a second while it has one
+		return time.Since(since) > 2500*time.Millisecond // a flow that has its source writes its place once a second
 	})
 	s.files, s.children = last, s.engines()
 	clear(s.owed)
@@ -238,7 +228,7 @@ type ledgerLine struct {
 
 func (s *siege) entries(from int64) []ledgerLine {
 	s.t.Helper()
-	out := must(s.t, append([]string{"ledger", "show", "--json", "--from-entry", strconv.FormatInt(from, 10)}, s.state...)...)
+	out := s.must(s.t, append([]string{"ledger", "show", "--json", "--from-entry", strconv.FormatInt(from, 10)}, s.state...)...)
 	var all []ledgerLine
 	for line := range strings.Lines(out) {
 		var e ledgerLine

@@ -74,13 +74,13 @@ type wire struct {
 // dial opens a connection from an address of this machine, with TLS behind an SSLRequest or without.
 func (s *siege) dial(t *testing.T, from string, withTLS bool) net.Conn {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
 	conn, err := d.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", s.ada.SQL.Port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(25 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if !withTLS {
 		return conn
 	}
@@ -112,7 +112,7 @@ func (s *siege) clientTLS(t *testing.T) *tls.Config {
 // inside is a connection behind its sign-in.
 func (s *siege) inside(t *testing.T, who string, l *node.Login) *wire {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := pgconn.Connect(ctx, dsn(l, ""))
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *siege) inside(t *testing.T, who string, l *node.Login) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Conn.Close() })
-	_ = h.Conn.SetDeadline(time.Now().Add(25 * time.Second))
+	_ = h.Conn.SetDeadline(time.Now().Add(patience))
 	return &wire{h.Conn, h.Frontend, h.PID, h.SecretKey}
 }
 

@@ -22,8 +22,7 @@ import (
 // startDemo runs a small demo in a folder whose name has a space, as people's folders do; temporary files go to a folder that can be looked into.
 func startDemo(t *testing.T, temp, dir string, args ...string) *process {
 	t.Helper()
-	t.Setenv("TMPDIR", temp)
-	return start(t, append([]string{"demo", "--accounts", "300", "--days", "5", "--dir", dir}, args...)...)
+	return caller{env: []string{"TMPDIR=" + temp}}.start(t, append([]string{"demo", "--accounts", "300", "--days", "5", "--dir", dir}, args...)...)
 }
 
 // openTemp is a temporary folder that PostgreSQL's user can walk through.
@@ -129,7 +128,7 @@ func letsIn(t *testing.T, printed, as, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	client := &http.Client{Jar: jar, Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
 	defer client.CloseIdleConnections()
 	const password = "a few words that do not belong together"
 	r, err := client.PostForm(link[1], url.Values{"name": {"boss"}, "password": {password}, "again": {password}}) //nolint:noctx // its client has a time
@@ -144,6 +143,7 @@ func letsIn(t *testing.T, printed, as, want string) {
 }
 
 func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	temp := openTemp(t)
 	dir := filepath.Join(t.TempDir(), "my demo")
 	for round := range 2 { // the second time the folder of the first is used anew
@@ -174,7 +174,7 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 			if info, err := os.Stat(program); err != nil || info.Mode()&0o100 == 0 {
 				t.Errorf("%s is no program: %v", program, err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			got, err := exec.CommandContext(ctx, "sh", "-c", weirPath+" "+rest).CombinedOutput()
 			cancel()
 			if err != nil || len(got) == 0 {
@@ -197,6 +197,7 @@ func TestDemoShowsTheProductAndLeavesNothing(t *testing.T) {
 }
 
 func TestDemoEndsAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	temp := openTemp(t)
 	for _, moment := range []time.Duration{0, 400 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second} {
 		p := startDemo(t, temp, filepath.Join(t.TempDir(), "demo"))
@@ -220,11 +221,12 @@ func TestDemoEndsAtAnyMoment(t *testing.T) {
 }
 
 func TestDemoOfALimitedLifeEndsByItself(t *testing.T) {
+	t.Parallel()
 	temp := openTemp(t)
 	p := startDemo(t, temp, filepath.Join(t.TempDir(), "demo"), "--live", "6s")
 	select {
 	case <-p.done:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("the demo did not end:\n%s", p.output())
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(p.output(), "as of ") {

@@ -68,6 +68,7 @@ func (s *site) again(p *process) *process {
 }
 
 func TestCatalogueDriftIsSeenAndTheRestFlows(t *testing.T) {
+	t.Parallel()
 	const more = "INSERT INTO shop.setting SELECT 'more' || count(*), 'x' FROM shop.setting"
 	cases := []struct {
 		name string
@@ -108,6 +109,7 @@ func TestCatalogueDriftIsSeenAndTheRestFlows(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t)
 			p := s.run()
 			s.following(p)
@@ -166,6 +168,7 @@ func (s *site) goesOnOrSaysWhatToDo() {
 }
 
 func TestListedColumnsOfProductionChangeAsCheckAnnounced(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.configure("accept: []")
 	refused := weir(t, s.args("run", "--apply")...)
@@ -198,6 +201,7 @@ func TestListedColumnsOfProductionChangeAsCheckAnnounced(t *testing.T) {
 }
 
 func TestPartitionsComeAndGo(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	p := s.run()
 	s.following(p)
@@ -265,6 +269,7 @@ func (s *site) untilEqual(what string) {
 }
 
 func TestLostSlotIsHealedByCopyingAgain(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	p := s.run()
 	s.following(p)
@@ -296,6 +301,7 @@ END $$`
 }
 
 func TestPolicyChangesCopyOnlyTheirTables(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	s.exec("UPDATE shop.customer SET country = 'Zembla' || customer_id", "UPDATE shop.setting SET value = 'Quidnunc' || name")
 	must(t, s.args("run", "--apply", "--once")...)

@@ -22,6 +22,7 @@ type gated struct {
 	state []string // the flag that finds it
 	dir   string
 	run   *process
+	caller
 }
 
 func newGated(t *testing.T) *gated {
@@ -55,12 +56,12 @@ func newGatedWith(t *testing.T, url, more string) *gated {
 	return g
 }
 
-func (g *gated) weir(args ...string) result { return weir(g.t, append(args, g.state...)...) }
+func (g *gated) weir(args ...string) result { return g.caller.weir(g.t, append(args, g.state...)...) }
 
 // add makes an account and returns what opens it.
 func (g *gated) add(args ...string) node.NewUser {
 	g.t.Helper()
-	out := must(g.t, append(append([]string{"user", "add", "--json"}, args...), g.state...)...)
+	out := g.must(g.t, append(append([]string{"user", "add", "--json"}, args...), g.state...)...)
 	var u node.NewUser
 	if err := json.Unmarshal([]byte(out), &u); err != nil {
 		g.t.Fatal(err)
@@ -77,6 +78,7 @@ func (g *gated) connect(l *node.Login, extra string) (*pgx.Conn, error) {
 }
 
 func TestAnAnalystAsksSQLAndIsRemembered(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	if ada.PagePassword == "" || ada.SQL == nil || ada.SQL.Database != "weir" || ada.SQL.Port == 0 {
@@ -128,6 +130,7 @@ func TestAnAnalystAsksSQLAndIsRemembered(t *testing.T) {
 }
 
 func TestNobodyComesInWithoutProof(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	wrong, nobody := *ada.SQL, *ada.SQL
@@ -204,6 +207,7 @@ func TestOnlyTheOneDatabaseIsConnectedTo(t *testing.T) {
 }
 
 func TestAnAccountThatIsRemovedIsOutAtOnce(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	conn, err := g.connect(ada.SQL, "")
@@ -225,6 +229,7 @@ func TestAnAccountThatIsRemovedIsOutAtOnce(t *testing.T) {
 }
 
 func TestLoginRenewsAPersonsSQLPassword(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	login := func(password string) (node.Login, error) {
@@ -255,6 +260,7 @@ func TestLoginRenewsAPersonsSQLPassword(t *testing.T) {
 }
 
 func TestPsqlFindsItsWay(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	for _, c := range []struct{ command, want string }{
@@ -283,6 +289,7 @@ func TestPsqlFindsItsWay(t *testing.T) {
 }
 
 func TestQueryShowsItsDecision(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	out := must(t, append([]string{"query", "--explain", "--json", "SELECT model FROM fleet.product_model WHERE family = 'camera'"}, g.state...)...)
 	var e node.Explained

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,12 +42,22 @@ func mainWithLink(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
+	// The tests wait more than they work, so more of them run at a time than there are processors. A -parallel of the command line wins: it is read after this.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(atATime, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	weirPath = filepath.Join(dir, "weir")
 	if err := os.Symlink(self, weirPath); err != nil {
 		panic(err)
 	}
 	return postmastertest.Main(m)
 }
+
+// atATime is how many tests run at a time, at least.
+const atATime = 4
+
+// patience is how long a test waits for what must come. It only bounds a failure: nothing is proved by how long something takes, and a busy machine takes many times as long.
+const patience = 3 * time.Minute
 
 // result is what a call of weir gave.
 type result struct {
@@ -55,9 +68,21 @@ type result struct {
 // weir runs one command to its end.
 func weir(t testing.TB, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	return caller{}.weir(t, args...)
+}
+
+// caller is where and with what environment weir is called; the zero value is here, with the test's own.
+type caller struct {
+	dir string
+	env []string // added to the test's
+}
+
+func (c caller) weir(t testing.TB, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, weirPath, args...)
+	cmd.Dir, cmd.Env = c.dir, c.environment()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -68,10 +93,17 @@ func weir(t testing.TB, args ...string) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 }
 
+func (c caller) environment() []string { return append(os.Environ(), c.env...) }
+
 // must runs one command and fails the test unless it ends with status 0.
 func must(t testing.TB, args ...string) string {
 	t.Helper()
-	r := weir(t, args...)
+	return caller{}.must(t, args...)
+}
+
+func (c caller) must(t testing.TB, args ...string) string {
+	t.Helper()
+	r := c.weir(t, args...)
 	if r.code != 0 {
 		t.Fatalf("weir %s: exit %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
 	}
@@ -102,7 +134,13 @@ func (p *process) output() string {
 // start runs a command beside the test; it is killed at the test's end when it still runs.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	return caller{}.start(t, args...)
+}
+
+func (c caller) start(t testing.TB, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(weirPath, args...), done: make(chan struct{})} //nolint:noctx // ended below
+	p.cmd.Dir, p.cmd.Env = c.dir, c.environment()
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -128,7 +166,7 @@ func (p *process) stop(t testing.TB, sig os.Signal) int {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("weir did not end on %v:\n%s", sig, p.output())
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -140,7 +178,7 @@ func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 // eventually waits until ok holds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if ok() {
 			return
 		}
@@ -152,11 +190,14 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("never came true: %s", what)
 }
 
+// fleetUntil is the end of the fleets' lives: a fixed one, so that tests see the same rows on any day.
+var fleetUntil = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+
 // fleetDatabase makes a database with a fleet of so many accounts; 0 makes its empty schema.
 func fleetDatabase(t testing.TB, accounts, days int) (url string, truth fleet.Truth) {
 	t.Helper()
 	url = postmastertest.Database(t)
-	truth, err := fleet.Create(t.Context(), fleet.Options{URL: url, Accounts: accounts, Days: days, Seed: 7})
+	truth, err := fleet.Create(t.Context(), fleet.Options{URL: url, Accounts: accounts, Days: days, Seed: 7, Until: fleetUntil})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,6 +128,7 @@ func TestWrongConfigurationsAreNamedByLineAndNeverShown(t *testing.T) {
 }
 
 func TestEveryWayToFailSaysWhatHappenedAndWhatToDo(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 20, 1)
 	dir := t.TempDir()
 	state := filepath.Join(dir, "a state")
@@ -192,6 +193,7 @@ func absolute(t *testing.T, path string) string {
 }
 
 func TestJSONHasAStableShape(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 20, 1)
 	state := filepath.Join(t.TempDir(), "state")
 	flags := append(copyFlags(url, state), "--json")
@@ -229,7 +231,7 @@ func TestJSONHasAStableShape(t *testing.T) {
 	keys("definition dimensions fact grains label name owner reads type version watermark", "metric", "list")
 	keys("hash tables", "policy", "check")
 	keys("by column since text", "explain", "fleet.device.model_id")
-	keys("classes date findings policy_hash source summary tables unnamed_tables", "plan")
+	keys("classes date findings policy_hash roles source summary tables unnamed_tables", "plan")
 	r := weir(t, append([]string{"ledger", "show"}, flags...)...)
 	types := map[string]bool{}
 	for line := range strings.Lines(r.stdout) {
@@ -262,6 +264,7 @@ func TestJSONHasAStableShape(t *testing.T) {
 }
 
 func TestNewPolicyHoldsEverythingBackUntilSomebodyFillsItIn(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 20, 1)
 	dir := filepath.Join(t.TempDir(), "a new place")
 	config := filepath.Join(dir, "weir.yaml")
@@ -336,6 +339,7 @@ func TestNewPolicyHoldsEverythingBackUntilSomebodyFillsItIn(t *testing.T) {
 }
 
 func TestUnreadableTypeIsRefusedByName(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 0, 1)
 	typeSQL(t, url, "CREATE TABLE fleet.zone (zone_id int PRIMARY KEY, shape polygon, span tstzrange)")
 	dir := t.TempDir()
@@ -352,6 +356,7 @@ func TestUnreadableTypeIsRefusedByName(t *testing.T) {
 }
 
 func TestReleaseTakesEverythingAwayAndRunBringsItBack(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 20, 1)
 	state := filepath.Join(t.TempDir(), "state")
 	flags := copyFlags(url, state)
@@ -398,6 +403,7 @@ func TestReleaseTakesEverythingAwayAndRunBringsItBack(t *testing.T) {
 }
 
 func TestFlippedByteInTheLedgerIsFound(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 0, 1)
 	state := filepath.Join(t.TempDir(), "state")
 	must(t, append([]string{"run", "--once", "--apply"}, copyFlags(url, state)...)...)
@@ -438,17 +444,16 @@ func TestFlippedByteInTheLedgerIsFound(t *testing.T) {
 }
 
 func TestRelativePathsMeanTheSameFromAnywhere(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 20, 1)
 	here := t.TempDir()
 	config := absolute(t, "../../examples/fleet/weir.yaml")
-	t.Chdir(here)
-	must(t, "run", "--once", "--apply", "--config", config, "--source", url, "--state", "my state")
-	want := must(t, "metric", "show", "failed_connection_rate", "--state", "my state")
+	caller{dir: here}.must(t, "run", "--once", "--apply", "--config", config, "--source", url, "--state", "my state")
+	want := caller{dir: here}.must(t, "metric", "show", "failed_connection_rate", "--state", "my state")
 	for _, from := range []struct{ dir, state string }{
 		{here, "./my state/"}, {filepath.Join(here, "my state"), "."}, {filepath.Join(here, "my state", "store"), ".."}, {"/", filepath.Join(here, "my state")},
 	} {
-		t.Chdir(from.dir)
-		if got := must(t, "metric", "show", "failed_connection_rate", "--state", from.state); got != want {
+		if got := (caller{dir: from.dir}).must(t, "metric", "show", "failed_connection_rate", "--state", from.state); got != want {
 			t.Errorf("from %s: %s", from.dir, got)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weirproject/weir/internal/node"
 	"github.com/weirproject/weir/internal/policy"
@@ -64,6 +63,7 @@ func openColumns(t *testing.T) (tables, columns []string) {
 
 // Metabase cannot be installed everywhere; what it sends can be sent, by the driver that it has.
 func TestMetabaseSynchronisesAndAsks(t *testing.T) {
+	t.Parallel()
 	const driver = "/usr/share/java/postgresql.jar"
 	for _, needed := range []string{"java", driver} {
 		if _, err := exec.LookPath(needed); err != nil && !isFile(needed) {
@@ -73,7 +73,7 @@ func TestMetabaseSynchronisesAndAsks(t *testing.T) {
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst").SQL
 	in, statements := metabaseStatements(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	url := fmt.Sprintf("jdbc:postgresql://%s:%d/%s?user=%s&password=%s&sslmode=verify-full&sslrootcert=%s", ada.Host, ada.Port, ada.Database, ada.User, ada.Password, ada.CA)
 	client := exec.CommandContext(ctx, "java", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC", "-cp", driver, filepath.Join("testdata", "Metabase.java"), url)

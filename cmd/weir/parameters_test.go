@@ -98,6 +98,7 @@ func askWith(t *testing.T, c *pgx.Conn, form int16, sql string, parameters ...se
 }
 
 func TestParametersOfEveryClientAreTakenByTheirType(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	c, err := g.connect(ada.SQL, "")
@@ -236,6 +237,7 @@ func TestParametersOfEveryClientAreTakenByTheirType(t *testing.T) {
 }
 
 func TestPreparedStatementsOfSQLTakeArrays(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	c, err := g.connect(g.add("ada", "--role", "analyst").SQL, "")
 	if err != nil {
@@ -252,6 +254,7 @@ func TestPreparedStatementsOfSQLTakeArrays(t *testing.T) {
 }
 
 func TestPgxTakesListsInEveryMode(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {

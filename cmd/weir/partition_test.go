@@ -10,6 +10,7 @@ import (
 
 // What happens to a single partition is not announced by the stream, and least of all while nobody reads it.
 func TestAPartitionTruncatedWhileWeirDoesNotRunIsSeenAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 40, 5)
 	flags := copyFlags(url, filepath.Join(t.TempDir(), "state"))
 	must(t, append([]string{"run", "--once", "--apply"}, flags...)...)

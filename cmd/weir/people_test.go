@@ -34,7 +34,7 @@ func (g *gated) refuses(t *testing.T, code int, says string, args ...string) {
 // does runs a command that must work, and returns what it prints.
 func (g *gated) does(t *testing.T, args ...string) string {
 	t.Helper()
-	return must(t, append(args, g.state...)...)
+	return g.must(t, append(args, g.state...)...)
 }
 
 // show is an account as weir user show knows it.
@@ -55,13 +55,15 @@ func decoded[T any](t *testing.T, text string) T {
 var connectLine = regexp.MustCompile(`(?m)^connect +(psql .*)$`)
 
 // typed runs the psql line that a command printed, as somebody would who copies it to a shell.
-func typed(t *testing.T, printed, sql string) (string, error) {
+func typed(t *testing.T, printed, sql string, env ...string) (string, error) {
 	t.Helper()
 	line := connectLine.FindStringSubmatch(printed)
 	if line == nil {
 		t.Fatalf("no line to type:\n%s", printed)
 	}
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", line[1]+` -X -w -A -t -c "$0"`, sql).CombinedOutput()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line[1]+` -X -w -A -t -c "$0"`, sql)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
@@ -75,6 +77,7 @@ func out(t *testing.T, conn *pgx.Conn) {
 }
 
 func TestAccountsAreAdministeredWhileWeirRuns(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst")
 	t.Run("a service comes in by certificate", func(t *testing.T) { byCertificate(t, g) })
@@ -284,8 +287,7 @@ func fromElsewhere(t *testing.T, g *gated, authority string) {
 	if r.code != 0 || password == nil || !strings.Contains(r.stdout, ca) || strings.Contains(r.stdout, authority) {
 		t.Fatalf("%+v", r)
 	}
-	t.Setenv("PGPASSWORD", password[1])
-	if said, err := typed(t, r.stdout, "SELECT count(*) > 0 FROM fleet.device"); err != nil || said != "t" {
+	if said, err := typed(t, r.stdout, "SELECT count(*) > 0 FROM fleet.device", "PGPASSWORD="+password[1]); err != nil || said != "t" {
 		t.Errorf("%v: %s", err, said)
 	}
 	if left := g.show(t, "ada").Sessions; len(left) != 0 {

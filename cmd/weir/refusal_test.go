@@ -21,9 +21,7 @@ import (
 func (s *site) blockLedger() (free func()) {
 	s.t.Helper()
 	path := filepath.Join(s.state, "ledger", "checkpoint.new")
-	if err := os.Mkdir(path, 0o700); err != nil {
-		s.t.Fatal(err)
-	}
+	eventually(s.t, "the ledger is not just being written", func() bool { return os.Mkdir(path, 0o700) == nil })
 	return func() {
 		if err := os.Remove(path); err != nil {
 			s.t.Fatal(err)
@@ -32,6 +30,7 @@ func (s *site) blockLedger() (free func()) {
 }
 
 func TestWithoutARecordNothingIsAppliedAndNothingAnswered(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 30, 2)
 	s := fleetSite(t, url)
 	p := s.run()
@@ -51,7 +50,7 @@ func TestWithoutARecordNothingIsAppliedAndNothingAnswered(t *testing.T) {
 	s.exec("INSERT INTO fleet.torture SELECT i, 'unrecorded', i, 'b' FROM generate_series(900001, 900010) i", "DELETE FROM fleet.torture WHERE id < 100")
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("weir goes on without a record:\n%s", p.output())
 	}
 	out := p.output()
@@ -96,6 +95,7 @@ func fingerprint(t testing.TB, dir string) string {
 }
 
 func TestKeysAndStatesThatDoNotFitAreRefused(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	must(t, s.args("run", "--apply", "--once")...)
 	keys := s.state + "-keys"
@@ -187,6 +187,7 @@ func TestKeysAndStatesThatDoNotFitAreRefused(t *testing.T) {
 }
 
 func TestTablesThatCannotBeFollowedAreRefusedBeforeTheRun(t *testing.T) {
+	t.Parallel()
 	policy := `table: shop.log
 access: sql
 exploration: what happened
@@ -199,6 +200,7 @@ columns:
 ALTER TABLE shop.log REPLICA IDENTITY FULL`,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t)
 			s.exec(ddl, "INSERT INTO shop.log VALUES ('a')")
 			s.policy("log", policy)
@@ -226,6 +228,7 @@ ALTER TABLE shop.log REPLICA IDENTITY FULL`,
 }
 
 func TestFollowedTableGetsFullIdentity(t *testing.T) {
+	t.Parallel()
 	s := newShop(t)
 	p := s.run()
 	s.following(p)

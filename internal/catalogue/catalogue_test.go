@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -345,7 +344,6 @@ func TestClientsAreAnsweredAsByPostgreSQL(t *testing.T) {
 					arguments[i] = *p
 				}
 			}
-			began := time.Now()
 			got, err := ask(t.Context(), cat, ours.SQL, arguments...)
 			if failed != nil {
 				sameState(t, s, failed, err)
@@ -353,9 +351,6 @@ func TestClientsAreAnsweredAsByPostgreSQL(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, s.SQL)
-			}
-			if took := time.Since(began); took > 3*time.Second {
-				t.Errorf("it took %v\n%s", took, s.SQL)
 			}
 			if !slices.Equal(got.names, want.names) {
 				t.Errorf("columns %q, PostgreSQL has %q\n%s", got.names, want.names, s.SQL)

@@ -169,7 +169,7 @@ func run(t *testing.T, in string, needs []string, name string, args ...string) s
 			t.Skipf("%s is not here: run make clients", n)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password, "HOME="+t.TempDir(), "PSQL_PAGER=cat", "PYTHONDONTWRITEBYTECODE=1")

@@ -13,7 +13,7 @@ import (
 // liveUntil lets a fleet live until enough is true of its statistics.
 func liveUntil(t *testing.T, url string, speed float64, enough func(Stats) bool) Stats {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var last Stats
 	err := Live(ctx, LiveOptions{URL: url, Speed: speed, Seed: 3, Stats: func(s Stats) {
@@ -139,7 +139,7 @@ func TestStatementsThatFailEndTheLifeWithoutQuotingAnything(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "ALTER TABLE fleet.connection_attempt RENAME COLUMN purpose TO secret_name"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	err := Live(ctx, LiveOptions{URL: o.URL})
 	var f *fault.Error

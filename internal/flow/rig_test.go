@@ -197,10 +197,13 @@ func (r *rig) crash() {
 	r.end()
 }
 
+// patience bounds a wait for what must come; a busy machine takes long.
+const patience = 2 * time.Minute
+
 // following waits until the flow follows; false when it ended instead.
 func (r *rig) following() bool {
 	r.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if r.flow.Status().Phase == flow.Following {
 			return true
 		}
@@ -217,7 +220,7 @@ func (r *rig) following() bool {
 // passed waits until the store holds everything before a later position than the given one.
 func (r *rig) passed(p source.Position) {
 	r.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); r.flow.Status().Position <= p; {
+	for deadline := time.Now().Add(patience); r.flow.Status().Position <= p; {
 		select {
 		case <-r.ended:
 			r.t.Fatalf("the flow ended: %v", r.err)

@@ -11,7 +11,7 @@ const SmallAtATime = smallAtATime
 // AwaitNoTurns waits until nobody has a turn, and nothing is kept of those who had.
 func (g *Gate) AwaitNoTurns(t *testing.T) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for {
 		g.mu.Lock()
 		n := len(g.asking)

@@ -42,7 +42,7 @@ func TestAnswersLeftHalfReadGiveTheStoreBackWhenTheirTimeIsOver(t *testing.T) {
 		}
 	}
 	cancel()
-	others, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	others, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	st, err := a.gate.Session(analyst).Prepare(others, "SELECT count(*) FROM shop.sale")
 	check(t, err)

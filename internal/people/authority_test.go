@@ -43,7 +43,7 @@ func shake(t *testing.T, server, client *tls.Config) (seenByClient, seenByServer
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { _ = l.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got := make(chan tls.ConnectionState, 1)
 	go func() {

@@ -127,7 +127,7 @@ func TestLockOfAForeignProcessIsRemoved(t *testing.T) {
 	if err := start(t, dir).Stop(); err != nil {
 		t.Fatal(err)
 	}
-	other := exec.CommandContext(t.Context(), "sleep", "60")
+	other := exec.CommandContext(t.Context(), "sleep", "600")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestServerEndsWhenItsParentIsKilled(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "child.ready")); err != nil {
 		t.Fatalf("the child did not start a server: %v", err)
 	}
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for readLock(filepath.Join(dir, "data")).pid != 0 {
 		if runs, _ := worksIn(readLock(filepath.Join(dir, "data")).pid, filepath.Join(dir, "data")); !runs {
 			break

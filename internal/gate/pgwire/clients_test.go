@@ -171,7 +171,7 @@ func TestDirectTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(patience))
 		_, _ = conn.Write(hello(3<<16, "user", "alice"))
 		var b [1]byte
 		n, _ := conn.Read(b[:])

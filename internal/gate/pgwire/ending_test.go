@@ -39,7 +39,7 @@ func TestCancel(t *testing.T) {
 			if stateOf(err) != "57014" {
 				t.Errorf("version %s: %v", version, err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the question was not cancelled")
 		}
 		if want := map[string]int{"3.0": 4, "3.2": 32}[version]; len(c.SecretKey()) != want {
@@ -59,7 +59,7 @@ func sendCancel(t testing.TB, address string, pid uint32, key []byte) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	message, err := (&pgproto3.CancelRequest{ProcessID: pid, SecretKey: key}).Encode(nil)
 	if err != nil {
 		t.Fatal(err)

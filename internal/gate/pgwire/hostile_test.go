@@ -157,7 +157,7 @@ func (l *lab) dial(t *testing.T, withTLS bool) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if !withTLS {
 		return conn
 	}
@@ -178,7 +178,7 @@ func (l *lab) dial(t *testing.T, withTLS bool) net.Conn {
 // settled waits until no more goroutines run than before.
 func settled(t *testing.T, base int) {
 	t.Helper()
-	deadline, tick := time.After(5*time.Second), time.NewTicker(5*time.Millisecond)
+	deadline, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
 	for runtime.NumGoroutine() > base {
 		select {
@@ -284,7 +284,7 @@ func TestHostileMessages(t *testing.T) {
 func TestAnEndlessPipelineIsLetGo(t *testing.T) {
 	l := newLab(t, func(o *pgwire.Options) { o.Limits.Stall = 300 * time.Millisecond })
 	w := l.signedIn(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	some := bytes.Repeat(message('Q', "SHOW ALL\x00"), 1000)
 	for ctx.Err() == nil {

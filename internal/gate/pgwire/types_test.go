@@ -16,14 +16,14 @@ import (
 
 func connect(t testing.TB, url string) *pgconn.PgConn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := pgconn.Connect(ctx, url)
 	if err != nil {
 		t.Fatal("connect:", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_ = c.Close(ctx)
 	})

@@ -95,19 +95,19 @@ func Database(t testing.TB) string {
 	administer(t, s, "CREATE DATABASE "+name)
 	t.Cleanup(func() {
 		administer(t, s,
-			"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '"+name+"' AND active_pid IS NOT NULL",
 			dropSlots(name),
 			"DROP DATABASE "+name+" WITH (FORCE)")
 	})
 	return s.URL(name)
 }
 
-// dropSlots waits for the slots of a database to become inactive and drops them: a slot keeps its database alive.
+// dropSlots ends whoever reads the slots of a database, waits until they are inactive and drops them: a slot keeps its database alive.
 func dropSlots(database string) string {
 	return `DO $$
 DECLARE s record;
 BEGIN
-  FOR i IN 1..100 LOOP
+  FOR i IN 1..2000 LOOP
+    PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '` + database + `' AND active_pid IS NOT NULL;
     EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE database = '` + database + `' AND active);
     PERFORM pg_sleep(0.05);
   END LOOP;
@@ -119,7 +119,7 @@ END $$`
 
 func administer(t testing.TB, s *postmaster.Server, statements ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 // Patience bounds every waiting of a test.
-const Patience = 20 * time.Second
+const Patience = 2 * time.Minute
 
 // Row is a row of a mirror: the values by column, as text; a NULL is absent.
 type Row map[string]string

@@ -482,11 +482,7 @@ func testCancel(t *testing.T, b *bench) {
 		m := NewMirror(t, b.sel)
 		r := Follow(t, b.source, b.sel, from, m)
 		m.AwaitPosition(t, Now(t, b.source))
-		start := time.Now()
 		r.Stop(t)
-		if took := time.Since(start); took > 3*time.Second {
-			t.Error("the end took", took)
-		}
 	}
 }
 

@@ -172,7 +172,7 @@ func TestAClosedStoreLeavesNoProcessAndNoGoroutine(t *testing.T) {
 			t.Errorf("process %d: %v", pid, err)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
 		runtime.Gosched()
 	}

@@ -308,4 +308,4 @@ func closedAndOpenedAgain(t *testing.T, open Open) {
 }
 
 // within bounds a wait of the suite.
-const within = 30 * time.Second
+const within = 2 * time.Minute
