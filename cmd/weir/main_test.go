@@ -175,16 +175,17 @@ func (p *process) stop(t testing.TB, sig os.Signal) int {
 // alive tells whether a process of that id exists.
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
-// eventually waits until ok holds.
+// eventually waits until ok holds. What is dear to ask for is asked for less often: most of the time the processors are left to what is waited for.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
+		began := time.Now()
 		if ok() {
 			return
 		}
 		select {
 		case <-t.Context().Done():
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(max(20*time.Millisecond, 3*time.Since(began))):
 		}
 	}
 	t.Fatalf("never came true: %s", what)

@@ -52,6 +52,10 @@ func (s *site) status() (st node.Status, ok bool) {
 func (s *site) following(p *process) node.Status {
 	s.t.Helper()
 	var st node.Status
+	eventually(s.t, "weir says that it follows", func() bool {
+		p.mustRun(s.t)
+		return strings.Contains(p.output(), "following production")
+	})
 	eventually(s.t, "weir follows", func() bool {
 		p.mustRun(s.t)
 		if _, err := os.Stat(filepath.Join(s.state, "run", "weir.sock")); err != nil {
