@@ -53,9 +53,10 @@ func needs(t *testing.T, places ...string) string {
 // house is a weir with a page, and a browser that trusts weir's own authority.
 type house struct {
 	*gated
-	browser context.Context
-	link    string // the first administrator's, as weir run printed it
-	at      string // https://localhost:port
+	production string // where its numbers come from
+	browser    context.Context
+	link       string // the first administrator's, as weir run printed it
+	at         string // https://localhost:port
 }
 
 var printedLink = regexp.MustCompile(`https://localhost:\d+/link/[A-Za-z0-9_-]{43}`)
@@ -64,11 +65,11 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	chromium, certutil := needs(t, "chromium", "chromium-browser", "google-chrome"), needs(t, "certutil")
 	production := postmastertest.Database(t)
-	// The fleet has lived until now, so that there are numbers of today that are not whole yet.
+	// The fleet has lived until now, so that the days that the page looks back over have numbers.
 	if _, err := fleet.Create(t.Context(), fleet.Options{URL: production, Accounts: pageFleet(), Days: pageDays, Seed: 7, Until: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{gated: newGatedOver(t, production)}
+	h := &house{gated: newGatedOver(t, production), production: production}
 	eventually(t, "weir prints the first administrator's link", func() bool { return printedLink.MatchString(h.run.output()) })
 	h.link = printedLink.FindString(h.run.output())
 	h.at = h.link[:strings.Index(h.link, "/link/")]
