@@ -127,7 +127,7 @@ func TestAnIdleSessionEnds(t *testing.T) {
 
 func TestStatementTimeoutEndsAQuestion(t *testing.T) {
 	w := newLab(t).signedIn(t)
-	w.query("SET statement_timeout = 50", "SET ready:I")
+	w.query("SET statement_timeout = 1000", "SET ready:I") // time enough to describe the answer
 	w.query("SELECT sum(a.range * b.range) AS s FROM range(10000000) a, range(10000000) b", "row[s:1700] error:57014 ready:I")
 	w.query("SET statement_timeout = 0; SELECT 1 AS a", "SET row[a:23] (1) SELECT_1 ready:I")
 }

@@ -66,15 +66,11 @@ const sslRequest = 80877103
 
 // What comes before sign-in, without TLS and with it, and what must be answered. Nothing of it may reach the door as somebody who is in.
 func TestHostileBeginnings(t *testing.T) {
-	l := newLab(t, func(o *pgwire.Options) { o.Limits.Startup = 1500 * time.Millisecond })
+	l := newLab(t)
 	base := runtime.NumGoroutine()
 	alice := hello(3<<16, "user", "alice")
 	nonce := "n,,n=,r=abcdefgh"
-	for name, c := range map[string]struct {
-		tls  bool
-		send []byte
-		want string
-	}{
+	for name, c := range map[string]beginning{
 		"plain start-up":              {false, alice, "fatal:28000 closed"},
 		"plain start-up, version 2":   {false, first(8, 2<<16), "fatal:08P01 closed"},
 		"version 4":                   {true, first(9, 4<<16, 0), "fatal:08P01 closed"},
@@ -116,32 +112,65 @@ func TestHostileBeginnings(t *testing.T) {
 		"another binding":             {true, joined(alice, sasl("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abcdefgh"), message('p', "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsAAAA,r=x,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")), "AuthenticationSASL AuthenticationSASLContinue fatal:28000 closed"},
 		"a short proof":               {true, joined(alice, sasl("SCRAM-SHA-256", nonce), message('p', "c=biws,r=x,p=AAAA")), "AuthenticationSASL AuthenticationSASLContinue fatal:08P01 closed"},
 		"an unknown protocol option":  {true, joined(hello(3<<16|9, "user", "alice", "_pq_.x", "1"), message('X', "")), "NegotiateProtocolVersion AuthenticationSASL closed"},
-		"nothing, for ever":           {false, nil, "closed"},
-		"half a message, for ever":    {false, []byte{0, 0}, "closed"},
-		"half a message inside TLS":   {true, alice[:9], "closed"},
-		"half a handshake":            {false, []byte{0x16, 3, 1, 2}, "closed"},
-		"no proof, for ever":          {true, alice, "AuthenticationSASL closed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := l.dial(t, c.tls)
-			if _, err := conn.Write(c.send); err != nil {
-				t.Fatal(err)
-			}
-			got := ""
-			if strings.HasPrefix(c.want, "N ") {
-				var n [1]byte
-				if _, err := io.ReadFull(conn, n[:]); err != nil {
-					t.Fatal(err)
-				}
-				got = string(n[:]) + " "
-			}
-			if got += answers(conn); got != c.want {
-				t.Errorf("got %s, want %s", got, c.want)
-			}
+			c.holds(t, l)
 		})
 	}
-	t.Cleanup(func() { // after the parallel tests, before the lab is closed
+	l.nobodyGotIn(t, base)
+}
+
+// Whoever begins and does not go on is let go when the time for it is over. It is short here, but long enough to begin on a busy machine.
+func TestBeginningsWithoutAnEndAreLetGo(t *testing.T) {
+	l := newLab(t, func(o *pgwire.Options) { o.Limits.Startup = 3 * time.Second })
+	base := runtime.NumGoroutine()
+	alice := hello(3<<16, "user", "alice")
+	for name, c := range map[string]beginning{
+		"nothing":                   {false, nil, "closed"},
+		"half a message":            {false, []byte{0, 0}, "closed"},
+		"half a message inside TLS": {true, alice[:9], "closed"},
+		"half a handshake":          {false, []byte{0x16, 3, 1, 2}, "closed"},
+		"no proof":                  {true, alice, "AuthenticationSASL closed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.holds(t, l)
+		})
+	}
+	l.nobodyGotIn(t, base)
+}
+
+// beginning is what somebody sends before sign-in, and what must be answered.
+type beginning struct {
+	tls  bool
+	send []byte
+	want string
+}
+
+func (c beginning) holds(t *testing.T, l *lab) {
+	t.Helper()
+	conn := l.dial(t, c.tls)
+	if _, err := conn.Write(c.send); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	if strings.HasPrefix(c.want, "N ") {
+		var n [1]byte
+		if _, err := io.ReadFull(conn, n[:]); err != nil {
+			t.Fatal(err)
+		}
+		got = string(n[:]) + " "
+	}
+	if got += answers(conn); got != c.want {
+		t.Errorf("got %s, want %s", got, c.want)
+	}
+}
+
+// nobodyGotIn looks, after the parallel tests and before the lab is closed, whether somebody is in or a goroutine is left.
+func (l *lab) nobodyGotIn(t *testing.T, base int) {
+	t.Helper()
+	t.Cleanup(func() {
 		if len(l.door.sessions) != 0 {
 			t.Error("somebody got in")
 		}

@@ -377,7 +377,7 @@ func newLab(t testing.TB, change ...func(*pgwire.Options)) *lab {
 	o := pgwire.Options{
 		Door: l.door, EndPointHash: func() []byte { return l.certs.hash },
 		TLS:    &tls.Config{Certificates: []tls.Certificate{l.certs.server}, ClientCAs: l.certs.pool, ClientAuth: tls.VerifyClientCertIfGiven},
-		Limits: pgwire.Limits{Startup: 5 * time.Second, Idle: time.Minute, Stall: 10 * time.Second},
+		Limits: pgwire.Limits{Startup: patience, Idle: patience, Stall: patience},
 	}
 	for _, f := range change {
 		f(&o)
