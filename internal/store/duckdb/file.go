@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weirproject/weir/internal/engine"
@@ -26,7 +25,7 @@ type file struct {
 	config  engine.Config
 	log     *slog.Logger
 	timeout time.Duration // how long users are waited for before the file is taken from them
-	version atomic.Uint64 // of its tables and columns
+	version version       // of its tables and columns
 
 	mu      sync.Mutex
 	eng     *engine.Engine

@@ -69,8 +69,7 @@ func (s *Store) prepareFile(ctx context.Context, f *file, l *layout) error {
 	if err != nil {
 		return err
 	}
-	// Before it, so that what is looked at while it commits is not kept; after it, so that nothing from before it is.
-	f.version.Add(1)
+	changed := f.version.changes()
 	var renew bool
 	err = w.transaction(ctx, func() error {
 		p := &preparation{w: w, l: l, a: f.access}
@@ -80,7 +79,7 @@ func (s *Store) prepareFile(ctx context.Context, f *file, l *layout) error {
 		renew = p.renew
 		return nil
 	})
-	f.version.Add(1)
+	changed()
 	w.close()
 	if err != nil {
 		return fmt.Errorf("prepare %s: %w", f.access, err)

@@ -54,7 +54,7 @@ func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...a
 // Version implements store.Store. Only Prepare changes tables; an access that has no file yet has the version 0.
 func (s *Store) Version(a store.Access) uint64 {
 	if f := s.file(a); f != nil {
-		return f.version.Load()
+		return f.version.now()
 	}
 	return 0
 }
