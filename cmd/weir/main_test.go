@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ func mainWithLink(m *testing.M) int {
 }
 
 // atATime is how many tests run at a time, at least.
-const atATime = 4
+const atATime = 3
 
 // patience is how long a test waits for what must come. It only bounds a failure: nothing is proved by how long something takes, and a busy machine takes many times as long.
 const patience = 3 * time.Minute
@@ -194,15 +195,28 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // fleetUntil is the end of the fleets' lives: a fixed one, so that tests see the same rows on any day.
 var fleetUntil = time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 
+// fleets are what has been made of the fleets that tests ask for, by their databases' names: each is made once and then copied.
+var fleets = struct {
+	mu    sync.Mutex // guards truth
+	truth map[string]fleet.Truth
+}{truth: map[string]fleet.Truth{}}
+
 // fleetDatabase makes a database with a fleet of so many accounts; 0 makes its empty schema.
 func fleetDatabase(t testing.TB, accounts, days int) (url string, truth fleet.Truth) {
 	t.Helper()
-	url = postmastertest.Database(t)
-	truth, err := fleet.Create(t.Context(), fleet.Options{URL: url, Accounts: accounts, Days: days, Seed: 7, Until: fleetUntil})
-	if err != nil {
-		t.Fatal(err)
+	fleets.mu.Lock()
+	defer fleets.mu.Unlock()
+	name := fmt.Sprintf("fleet_%d_%d", accounts, days)
+	truth, made := fleets.truth[name]
+	if !made {
+		var err error
+		truth, err = fleet.Create(t.Context(), fleet.Options{URL: postmastertest.Template(t, name), Accounts: accounts, Days: days, Seed: 7, Until: fleetUntil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleets.truth[name] = truth
 	}
-	return url, truth
+	return postmastertest.Copy(t, name), truth
 }
 
 // copyFlags are the flags with which weir copies the fleet at url into state.

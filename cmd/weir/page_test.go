@@ -25,7 +25,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/weirproject/weir/internal/fleet"
-	"github.com/weirproject/weir/internal/postmaster/postmastertest"
 )
 
 // The stories of the page share one weir, whose fleet has the eight weeks that the page looks back over, and one browser.
@@ -64,7 +63,8 @@ var printedLink = regexp.MustCompile(`https://localhost:\d+/link/[A-Za-z0-9_-]{4
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	chromium, certutil := needs(t, "chromium", "chromium-browser", "google-chrome"), needs(t, "certutil")
-	production := postmastertest.Database(t)
+	server, _ := privateServer(t, fast) // it takes long to fill, which others would have to wait for
+	production := server.URL("postgres")
 	// The fleet has lived until now, so that the days that the page looks back over have numbers.
 	if _, err := fleet.Create(t.Context(), fleet.Options{URL: production, Accounts: pageFleet(), Days: pageDays, Seed: 7, Until: time.Now()}); err != nil {
 		t.Fatal(err)

@@ -327,6 +327,7 @@ func given(t *testing.T, dir, name string, mode os.FileMode, ends time.Time) (ce
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
 	must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), mode))
+	must(t, os.Chmod(cert, 0o644)) // whatever the umask is
 	must(t, os.Chmod(key, mode))
 	return cert, key
 }

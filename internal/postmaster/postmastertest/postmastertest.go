@@ -90,14 +90,29 @@ func folder() (string, error) {
 // Database makes a fresh database and returns its URL; the database and its replication slots go at the end of the test.
 func Database(t testing.TB) string {
 	t.Helper()
+	return Copy(t, "template1")
+}
+
+// Copy is Database with the content of another one of the server, to which nobody may be connected. It is made much faster than what it copies, and in a short transaction: a long one
+// holds up everybody on the server who asks for a snapshot.
+func Copy(t testing.TB, template string) string {
+	t.Helper()
 	s := ForTest(t)
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	administer(t, s, "CREATE DATABASE "+name)
+	administer(t, s, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() {
 		administer(t, s,
 			dropSlots(name),
 			"DROP DATABASE "+name+" WITH (FORCE)")
 	})
+	return s.URL(name)
+}
+
+// Template makes an empty database to fill for Copy, which stays until the server stops, and returns its URL.
+func Template(t testing.TB, name string) string {
+	t.Helper()
+	s := ForTest(t)
+	administer(t, s, "CREATE DATABASE "+name)
 	return s.URL(name)
 }
 

@@ -40,3 +40,21 @@ func TestDatabasesAreFreshAndGoWithTheirSlots(t *testing.T) {
 		t.Errorf("%d tables and %d slots in a fresh database", tables, slots)
 	}
 }
+
+func TestACopyHasWhatItsTemplateHasAndLeavesItAsItIs(t *testing.T) {
+	exec := func(url, sql string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(t.Context()) }()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(Template(t, "of_two"), "CREATE TABLE x AS SELECT generate_series(1, 2) AS n")
+	for range 2 {
+		exec(Copy(t, "of_two"), "DO $$ BEGIN ASSERT (SELECT sum(n) FROM x) = 3; DROP TABLE x; END $$")
+	}
+}
