@@ -138,14 +138,29 @@ func (s *streamer) Drift(d source.Drift) error {
 	if d.Kind == source.Unpublished {
 		s.f.unpublished[d.Table] = true
 	}
-	s.f.status.item(driftItem(d))
+	item := driftItem(d)
+	heldBack := d.Kind == source.ColumnRetyped && !s.copies(d.Table, d.Column)
+	if heldBack {
+		item.Message = fmt.Sprintf("production changed the type of %s.%s; it is held back, so the copy is as it was", d.Table, d.Column)
+		item.Hint = "nothing is to be done"
+	}
+	s.f.status.item(item)
 	s.f.o.Log.WarnContext(s.ctx, "catalogue drifted", "kind", string(d.Kind), "table", d.Table, "column", d.Column)
+	if heldBack { // the source goes on: a table that was emptied now would stay empty
+		return nil
+	}
 	switch d.Kind {
 	case source.PartitionChanged, source.Unpublished, source.KeyChanged, source.ColumnRetyped:
 		return s.markStale(d.Table)
 	case source.ColumnAdded, source.ColumnDropped, source.TableAdded, source.TableDropped:
 	}
 	return nil
+}
+
+// copies tells whether a column is one that the source is asked for.
+func (s *streamer) copies(table, column string) bool {
+	t := s.plan.byName[table]
+	return t != nil && slices.ContainsFunc(t.plan.Layout().Columns, func(c treatment.Column) bool { return c.Name == column })
 }
 
 // driftItem says what drifted and what is done about it.
