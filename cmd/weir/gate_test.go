@@ -169,6 +169,7 @@ func TestNobodyComesInWithoutProof(t *testing.T) {
 
 // Whoever has proved who they are is told which database there is, in PostgreSQL's words for it; a stranger is told what every stranger is told.
 func TestOnlyTheOneDatabaseIsConnectedTo(t *testing.T) {
+	t.Parallel()
 	g := newGated(t)
 	ada := g.add("ada", "--role", "analyst").SQL
 	stranger := *ada

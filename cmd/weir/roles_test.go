@@ -13,6 +13,7 @@ import (
 
 // The limits of a role stand in the policy: they hold at the gate, a plan shows them, and taking them away again is a weakening.
 func TestPolicyLimitsARole(t *testing.T) {
+	t.Parallel()
 	url, _ := fleetDatabase(t, 40, 5)
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "fleet"))); err != nil {
