@@ -10,7 +10,6 @@ import (
 
 // Every client is asked to send what its users send, in its own default form and in the others that it has. Each says what goes wrong, and "done".
 func TestParametersOfRealClientsAreTaken(t *testing.T) {
-	t.Parallel()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
