@@ -95,7 +95,7 @@ func TestTheOperatorsOwnCertificateIsServedWithItsChain(t *testing.T) {
 	if ada.CA != rootFile || ada.Host != "localhost" {
 		t.Errorf("clients are told to check %s with %s", ada.Host, ada.CA)
 	}
-	out, err := exec.CommandContext(t.Context(), "psql", dsn(ada, "channel_binding=require"), "-XAtc", "SELECT 1").CombinedOutput() //nolint:gosec // its own words
+	out, err := exec.CommandContext(t.Context(), "psql", dsn(ada, "channel_binding=require"), "-XAtc", "SELECT 1").CombinedOutput()
 	if err != nil || string(out) != "1\n" {
 		t.Errorf("psql: %v %s", err, out)
 	}
@@ -118,7 +118,7 @@ func TestTheOperatorsOwnCertificateIsServedWithItsChain(t *testing.T) {
 
 	// What cannot be used is said by weir check, and stops weir run, in the same words.
 	readable := server.keyFile(t, at("readable.key"))
-	if err := os.Chmod(readable, 0o644); err != nil { //nolint:gosec // it is what must be refused
+	if err := os.Chmod(readable, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	config, err := os.ReadFile(filepath.Join(g.dir, "weir.yaml"))

@@ -47,7 +47,7 @@ func TestParametersOfRealClientsAreTaken(t *testing.T) {
 		"JDBC":          {"java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC", "-cp", driver, filepath.Join("testdata", "Parameters.java"), jdbc, device},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil || string(out) != "done\n" { //nolint:gosec // the commands above
+			if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil || string(out) != "done\n" {
 				t.Errorf("%v:\n%s", err, out)
 			}
 		})

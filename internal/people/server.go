@@ -140,7 +140,7 @@ func loadGiven(certificate, key, root string, now time.Time) (*tls.Certificate, 
 	var texts [2][]byte
 	for i, path := range []string{certificate, key} {
 		var err error
-		if texts[i], err = os.ReadFile(path); err != nil { //nolint:gosec // the operator names it
+		if texts[i], err = os.ReadFile(path); err != nil {
 			return nil, unreadable(path, err)
 		}
 	}
@@ -170,7 +170,7 @@ func chains(pair *tls.Certificate, certificate, root string, now time.Time) erro
 	if root == "" {
 		return nil
 	}
-	text, err := os.ReadFile(root) //nolint:gosec // the operator names it
+	text, err := os.ReadFile(root)
 	if err != nil {
 		return unreadable(root, err)
 	}
