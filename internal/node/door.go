@@ -74,14 +74,35 @@ func (d *door) Enter(ctx context.Context, e pgwire.Entry) (pgwire.Session, error
 	if e.Database != databaseName {
 		return nil, v.refuse(ctx, "protocol", otherDatabase(e.Database, e.User))
 	}
+	if !d.admit(v) {
+		return nil, v.refuse(ctx, "protocol", fault.Newf(fault.Refused, "you have %d connections already, which is the limit", sessionsEach).
+			WithHint("close some, or end them on your account's page").WithCause(&pgwire.StateError{SQLState: "53300"}))
+	}
 	if !p.Expires.IsZero() {
 		v.expiry = time.AfterFunc(time.Until(p.Expires), v.check)
 	}
-	d.mu.Lock()
-	d.inside[v] = true
-	d.mu.Unlock()
 	v.check() // what changed before it was inside was not told to it
 	return v, nil
+}
+
+// sessionsEach is how many connections one person or machine has at a time, from wherever: nobody takes the places of all others.
+const sessionsEach = 50
+
+// admit lets a visitor in when there is room for one more of that name.
+func (d *door) admit(v *visitor) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for other := range d.inside {
+		if other.principal.Name == v.principal.Name {
+			n++
+		}
+	}
+	if n >= sessionsEach {
+		return false
+	}
+	d.inside[v] = true
+	return true
 }
 
 // otherDatabase is what somebody is told who has signed in and asks for another database than the one there is, in the words that PostgreSQL has for it. Strangers never get so far.
