@@ -105,6 +105,13 @@ func (d *door) admit(v *visitor) bool {
 	return true
 }
 
+// dismiss makes room for another of that name.
+func (d *door) dismiss(v *visitor) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.inside, v)
+}
+
 // otherDatabase is what somebody is told who has signed in and asks for another database than the one there is, in the words that PostgreSQL has for it. Strangers never get so far.
 func otherDatabase(asked, user string) error {
 	message := "this database does not exist"
@@ -231,9 +238,7 @@ func (v *visitor) Close() {
 	}
 	v.catalogues = nil
 	v.catalogueMu.Unlock()
-	v.door.mu.Lock()
-	defer v.door.mu.Unlock()
-	delete(v.door.inside, v)
+	v.door.dismiss(v)
 }
 
 // emulated returns the catalogue of what the visitor's role may see at the moment.

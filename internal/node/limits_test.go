@@ -35,7 +35,7 @@ func TestOnePersonCannotTakeThePlacesOfAllOthers(t *testing.T) {
 	if !d.admit(visit("bob")) {
 		t.Error("somebody else is refused")
 	}
-	first.Close()
+	d.dismiss(first)
 	if !d.admit(visit("ada")) {
 		t.Error("there is no room after one went")
 	}
