@@ -161,7 +161,7 @@ func TestNobodyComesInWithoutProof(t *testing.T) {
 	if _, err := g.connect(elsewhere.SQL, ""); err == nil || !strings.Contains(err.Error(), "this address") {
 		t.Errorf("a service from elsewhere: %v", err)
 	}
-	record := must(t, append([]string{"ledger", "show", "--type", "people"}, g.state...)...)
+	record := must(t, append([]string{"ledger", "show", "--json", "--type", "people"}, g.state...)...)
 	if strings.Count(record, "sign_in_refused") < 3 || strings.Contains(record, wrong.Password) || strings.Contains(record, `"nobody"`) {
 		t.Errorf("the record of sign-ins: %s", record)
 	}

@@ -291,3 +291,26 @@ func parser(t testing.TB) *engine.Parser {
 	t.Helper()
 	return engine.NewParser(must(t, false, false))
 }
+
+// Fewer rows than there are look like an answer: until a table is copied whole, no statement reads it, whatever it asks of it.
+func TestNothingReadsATableThatIsNotWhole(t *testing.T) {
+	d, cat := decider(t), catalog()
+	whole := cat.Tables[0]
+	cat.Tables = append(cat.Tables, decision.Table{Schema: whole.Schema, Name: "half", Columns: whole.Columns, Copying: true})
+	half, column := whole.Schema+".half", `"`+whole.Columns[0].Name+`"`
+	for _, sql := range []string{
+		"SELECT count(*) FROM " + half, "FROM " + half, "SELECT 1 WHERE EXISTS (SELECT " + column + " FROM " + half + ")", "WITH x AS (FROM " + half + ") SELECT 1",
+		"SELECT 1 FROM " + whole.Schema + "." + whole.Name + " JOIN " + half + " USING (" + column + ")",
+	} {
+		_, err := d.Decide(t.Context(), decision.Request{SQL: sql, Catalog: cat, MaxRows: 10})
+		if ruleOf(err) != decision.RuleCopying || fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	if _, err := d.Decide(t.Context(), decision.Request{SQL: "SELECT count(*) FROM " + whole.Schema + "." + whole.Name, Catalog: cat, MaxRows: 10}); err != nil {
+		t.Errorf("beside it: %v", err)
+	}
+	if _, err := d.Decide(t.Context(), decision.Request{SQL: "WITH half AS (SELECT 1) FROM half", Catalog: cat, MaxRows: 10}); err != nil {
+		t.Errorf("a name of the statement's own: %v", err)
+	}
+}

@@ -23,6 +23,7 @@ type Column struct {
 type Table struct {
 	Schema, Name string
 	Columns      []Column
+	Copying      bool // its first copy is not whole yet: what reads it is refused, because fewer rows look like an answer
 }
 
 // Catalog is everything that exists for the asker. Nothing in it may change once something was decided by it: what changes is another catalogue.

@@ -25,7 +25,7 @@ func Functions() []FunctionGroup {
 
 // ruleOrder is the order in which the documentation tells of the rules: that in which a statement meets them.
 var ruleOrder = []Rule{
-	RuleBytes, RuleLength, RuleSyntax, RuleSelect, RuleTable, RuleColumn, RuleAmbiguous, RuleSource, RuleFunction, RuleSession, RulePattern, RuleType, RuleSample,
+	RuleBytes, RuleLength, RuleSyntax, RuleSelect, RuleTable, RuleCopying, RuleColumn, RuleAmbiguous, RuleSource, RuleFunction, RuleSession, RulePattern, RuleType, RuleSample,
 	RuleRecursion, RuleSize, RuleLimit, RuleParameter, RuleArray, RuleConstruct, RuleRegenerated,
 }
 

@@ -115,6 +115,10 @@ func (w *walker) lookup(n node) *Table {
 		w.refuse(RuleTable, location(n))
 		return nil
 	}
+	if found.Copying {
+		w.refuse(RuleCopying, location(n))
+		return nil
+	}
 	return visible(found)
 }
 

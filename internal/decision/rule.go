@@ -11,6 +11,7 @@ const (
 	RuleSyntax      Rule = "syntax"      // the engine's parser does not read it
 	RuleSelect      Rule = "select"      // it is no SELECT, or not exactly one
 	RuleTable       Rule = "table"       // a table that does not exist for the asker
+	RuleCopying     Rule = "copying"     // a table whose first copy is not whole yet
 	RuleColumn      Rule = "column"      // a column that does not exist for the asker
 	RuleAmbiguous   Rule = "ambiguous"   // a name that stands for two things
 	RuleSource      Rule = "source"      // something in FROM that is no table, subquery or list of values: table functions, files, PIVOT, DESCRIBE
@@ -53,6 +54,10 @@ var sayings = map[Rule]saying{
 	RuleTable: {
 		fault.Refused, "42P01", "there is no such table for you",
 		"\\d lists the tables of your role" + who,
+	},
+	RuleCopying: {
+		fault.Unavailable, "55000", "the table is being copied for the first time and not whole yet",
+		"ask again in a while; weir status and the page about the copy say how far it is",
 	},
 	RuleColumn: {
 		fault.Refused, "42703", "there is no such column for you",

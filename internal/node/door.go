@@ -492,6 +492,10 @@ func (n *Node) lookAtTables(ctx context.Context) (*decision.Catalog, error) {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
+	state, err := n.store.State(ctx)
+	if err != nil {
+		return nil, err
+	}
 	c := &decision.Catalog{}
 	for b, err := range rows.Batches() {
 		if err != nil {
@@ -503,7 +507,7 @@ func (n *Node) lookAtTables(ctx context.Context) (*decision.Catalog, error) {
 				continue
 			}
 			if n := len(c.Tables); n == 0 || c.Tables[n-1].Schema != schema || c.Tables[n-1].Name != name {
-				c.Tables = append(c.Tables, decision.Table{Schema: schema, Name: name})
+				c.Tables = append(c.Tables, decision.Table{Schema: schema, Name: name, Copying: !state.Tables[schema+"."+name].Copied})
 			}
 			t := &c.Tables[len(c.Tables)-1]
 			t.Columns = append(t.Columns, decision.Column{Name: b.Column(2).ValueStr(i), Type: b.Column(3).ValueStr(i)})

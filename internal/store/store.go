@@ -119,7 +119,7 @@ type Store interface {
 	Query(ctx context.Context, a Access, sql string, args ...any) (Rows, error)
 	// Describe says what one SELECT takes and gives in the access's file, without running it.
 	Describe(ctx context.Context, a Access, sql string) (*Description, error)
-	// Version is a number that is another one after every change of the access's tables or columns, from the moment at which the change can be seen. It is of this process and
+	// Version is a number that is another one after every change of the access's tables or columns, and of which tables are copied, from the moment at which the change can be seen. It is of this process and
 	// costs nothing: whoever reads it before looking at tables and columns may keep what they saw for as long as it stays.
 	Version(a Access) uint64
 	// Pin opens a view of all files at the committed state of this moment, which later transactions do not change.

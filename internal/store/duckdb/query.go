@@ -51,7 +51,7 @@ func (s *Store) Query(ctx context.Context, a store.Access, sql string, args ...a
 	return newRows(r, done).lease(ctx), nil
 }
 
-// Version implements store.Store. Only Prepare changes tables; an access that has no file yet has the version 0.
+// Version implements store.Store. Prepare changes tables, and a Commit what is known to be complete; an access that has no file yet has the version 0.
 func (s *Store) Version(a store.Access) uint64 {
 	if f := s.file(a); f != nil {
 		return f.version.now()

@@ -17,6 +17,7 @@ type tx struct {
 	l      *layout
 	unlock func()
 	files  map[store.Access]*txFile
+	whole  bool  // which tables are complete changes with it
 	failed error // the first error: nothing can be committed after it
 	over   bool
 }
@@ -115,6 +116,7 @@ func (t *tx) fail(err error) error {
 
 // Reset implements store.Tx.
 func (t *tx) Reset(ctx context.Context, name string) error {
+	t.whole = true
 	return t.each(ctx, name, func(tf *txFile, tb *table, s *shape) error {
 		if err := tf.empty(ctx, tb, s); err != nil {
 			return err
@@ -125,6 +127,7 @@ func (t *tx) Reset(ctx context.Context, name string) error {
 
 // Copied implements store.Tx.
 func (t *tx) Copied(ctx context.Context, name string, since treatment.Position) error {
+	t.whole = true
 	return t.each(ctx, name, func(tf *txFile, _ *table, _ *shape) error {
 		return tf.exec(ctx, "UPDATE _weir.tables SET copied = true, since = "+literal(string(since))+" WHERE name = "+literal(name))
 	})
@@ -153,6 +156,11 @@ func (t *tx) Commit(ctx context.Context, to treatment.Mark) error {
 	defer t.s.commits.Unlock()
 	// What the caller cancels now is too late: whether it is committed must be known.
 	ctx = context.WithoutCancel(ctx)
+	if t.whole { // what is complete is so in all files at once, for whoever looks
+		for _, f := range t.s.opened() {
+			defer f.version.changes()()
+		}
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(accesses))
 	for i, a := range accesses {

@@ -175,7 +175,9 @@ func resetEmptiesAndCopiedCompletes(t *testing.T, open Open) {
 		}
 		must(t, tx.Commit(t.Context(), treatment.Mark{}))
 	}
+	before := s.Version(store.SQL)
 	copyTable(5, ins(1, "a", "b", nil, 2))
+	copied := s.Version(store.SQL)
 	if got := state(t, s).Tables["s.item"]; !got.Copied || got.Since != mark(5).Position || got.Rows != 1 {
 		t.Errorf("after the copy %+v", got)
 	}
@@ -184,6 +186,14 @@ func resetEmptiesAndCopiedCompletes(t *testing.T, open Open) {
 		t.Errorf("after the reset %+v", got)
 	}
 	wantRows(t, scan(t, s, store.SQL, x), []string{"2|c|2"})
+	reset := s.Version(store.SQL)
+	if before == copied || copied == reset || before == reset {
+		t.Errorf("the versions %d, %d and %d do not tell what is copied", before, copied, reset)
+	}
+	write(t, s, mark(9), x.batch(t, ins(3, "e", "f", nil, 2)))
+	if got := s.Version(store.SQL); got != reset {
+		t.Errorf("rows made the version %d of %d", got, reset)
+	}
 }
 
 func rollbackDropsEverything(t *testing.T, open Open) {
