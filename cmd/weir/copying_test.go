@@ -63,6 +63,7 @@ func TestATableIsNotAskedBeforeItIsCopied(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "SELECT 1"); err != nil {
 		t.Errorf("what reads no table: %v", err)
 	}
+	eventually(t, "weir says what it waits for", func() bool { return strings.Contains(g.run.output(), "every transaction that is writing") })
 	if _, err := holder.Exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}

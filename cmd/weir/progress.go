@@ -18,6 +18,8 @@ type progress struct {
 	bar      *progressbar.ProgressBar
 	barFor   string
 	phase    flow.Phase
+	began    time.Time // of the phase
+	slow     bool      // it was said that it takes long
 	lastLine time.Time
 	lastRows int64
 }
@@ -43,9 +45,13 @@ func (p *progress) show(s flow.Status) {
 		p.step("copying", rows, total)
 	}
 	if s.Phase == p.phase {
+		if s.Phase == flow.Planning && !p.slow && time.Since(p.began) > lineEvery {
+			p.slow = true
+			p.line("still asking production for a moment to begin at: a lock there makes us wait, and every transaction that is writing, until it ends")
+		}
 		return
 	}
-	p.phase = s.Phase
+	p.phase, p.began, p.slow = s.Phase, time.Now(), false
 	switch s.Phase {
 	case flow.Following:
 		p.end()
