@@ -59,7 +59,7 @@ func (s *siege) remembered(t *testing.T) {
 	for _, e := range s.entries(s.began) {
 		switch e.Type {
 		case "question":
-			if e.Body.Kind == "prepare" { // was described and never run: a question of its own, beside what was owed for the statement
+			if e.Body.Kind == "prepare" { // was described and not run by then: a question of its own, beside what was owed for the statement
 				continue
 			}
 			questions[e.Index] = attempt{e.Principal, e.Body.Kind, "", e.Body.Rule}

@@ -3,86 +3,51 @@ package gate
 import (
 	"context"
 	"sync"
-	"time"
 )
 
-// kindPrepare is the kind of a question that was answered with the names and types of its columns, and never run.
+// kindPrepare is the kind of a question that was answered with the names and types of its columns, and was not run.
 const kindPrepare = "prepare"
 
-// runsWithin is how soon a statement that was described is run by every client that prepares what it is about to ask. Only what has waited longer is worth an entry.
-const runsWithin = 10 * time.Second
-
-// waiting are the statements of a session that were described and have not been run.
+// waiting are the statements of a session that somebody will be told of and that have no entry yet, in the order in which they were prepared.
 type waiting struct {
-	mu        sync.Mutex // guards all below
-	all       map[*Statement]*time.Timer
-	recording sync.WaitGroup // entries that are being written
-}
-
-// Waits says that the statement was described to somebody who may run it later. When they do not within ten seconds, or the session ends first, the record gets a question of the kind prepare. It waits
-// for no disk: why, and what a crash can lose, stands in docs/decisions. The session must be ended.
-func (s *Statement) Waits() {
-	w := &s.session.waiting
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.all == nil {
-		w.all = map[*Statement]*time.Timer{}
-	}
-	w.all[s] = time.AfterFunc(runsWithin, func() {
-		if w.take(s) {
-			defer w.recording.Done()
-			s.recordDescribed()
-		}
-	})
-}
-
-// take takes a statement out, if it still waits, for somebody who owes its entry.
-func (w *waiting) take(s *Statement) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.drop(s) {
-		return false
-	}
-	w.recording.Add(1)
-	return true
-}
-
-// drop takes a statement out, if it still waits. The caller holds w.mu.
-func (w *waiting) drop(s *Statement) bool {
-	t, waits := w.all[s]
-	if waits {
-		t.Stop()
-		delete(w.all, s)
-	}
-	return waits
+	mu  sync.Mutex // guards all
+	all []*Statement
 }
 
 // run says that a statement is run, which has an entry of its own.
 func (w *waiting) run(s *Statement) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.drop(s)
+	for i, st := range w.all {
+		if st == s {
+			w.all = append(w.all[:i], w.all[i+1:]...)
+			return
+		}
+	}
 }
 
-// End records what the session has been told of statements that it has not run, and returns when that is done. Nothing is asked in the session any more.
-func (s *Session) End() {
+// Waits says that somebody will be told what the statement takes and gives: unless it is run before, Settle records that.
+func (s *Statement) Waits() {
+	w := &s.session.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, s)
+}
+
+// Settle records the statements that wait and were not run, each as a question of the kind prepare. Whoever answers calls it before anything is sent; after an error nothing may be. They are owed even if the
+// asker is gone by now.
+func (s *Session) Settle(ctx context.Context) error {
 	w := &s.waiting
 	w.mu.Lock()
-	var all []*Statement
-	for st := range w.all {
-		w.drop(st)
-		all = append(all, st)
-	}
+	all := w.all
+	w.all = nil
 	w.mu.Unlock()
 	for _, st := range all {
-		st.recordDescribed()
+		asked := s.asked(kindPrepare)
+		asked.Shape = st.decision.Shape
+		if _, err := s.record(ctx, "question", asked); err != nil {
+			return err
+		}
 	}
-	w.recording.Wait()
-}
-
-// recordDescribed records that the statement was described. When it cannot be, nothing can: whoever asks next is refused.
-func (s *Statement) recordDescribed() {
-	asked := s.session.asked(kindPrepare)
-	asked.Shape = s.decision.Shape
-	_, _ = s.session.record(context.Background(), "question", asked)
+	return nil
 }

@@ -2,10 +2,10 @@ package gate
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/weirproject/weir/internal/decision"
 	"github.com/weirproject/weir/internal/ledger"
@@ -15,9 +15,13 @@ import (
 type pad struct {
 	mu      sync.Mutex
 	entries []Asked
+	full    error
 }
 
-func (p *pad) Append(_ context.Context, e ledger.Entry) (ledger.Index, error) {
+func (p *pad) Append(ctx context.Context, e ledger.Entry) (ledger.Index, error) {
+	if err := errors.Join(ctx.Err(), p.full); err != nil {
+		return 0, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if asked, ok := e.Body.(Asked); ok {
@@ -38,38 +42,40 @@ func (p *pad) shapes() (all []string) {
 	return all
 }
 
-func TestWhatIsDescribedAndNotRunIsRecorded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pad{}
-		s := New(Options{Ledger: p}).Session(Principal{Name: "ada", Session: "s1"})
-		statement := func(shape string) *Statement {
-			st := &Statement{session: s, decision: &decision.Decision{Shape: shape, Reads: []decision.Read{{Table: "t", Columns: []string{"c"}}}}}
-			st.Waits()
-			return st
+func TestWhatIsDescribedAndNotRunIsRecordedBeforeItIsTold(t *testing.T) {
+	p := &pad{}
+	s := New(Options{Ledger: p}).Session(Principal{Name: "ada", Session: "s1"})
+	statement := func(shape string) *Statement {
+		st := &Statement{session: s, decision: &decision.Decision{Shape: shape, Reads: []decision.Read{{Table: "t", Columns: []string{"c"}}}}}
+		st.Waits()
+		return st
+	}
+	one, ran, two := statement("one"), statement("ran"), statement("two")
+	s.waiting.run(ran)
+	check := func(want ...string) {
+		t.Helper()
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		ran, late := statement("ran"), statement("late")
-		s.waiting.run(ran)
-		<-time.After(runsWithin - time.Second)
-		synctest.Wait()
-		if n := len(p.shapes()); n != 0 {
-			t.Errorf("%d entries too early", n)
+		if got := p.shapes(); !slices.Equal(got, want) {
+			t.Errorf("recorded %q, want %q", got, want)
 		}
-		<-time.After(2 * time.Second)
-		synctest.Wait()
-		if got := p.shapes(); len(got) != 1 || got[0] != "late" {
-			t.Errorf("recorded %q", got)
-		}
-		s.waiting.run(late) // has its own entry besides
-		statement("left")
-		s.End()
-		if got := p.shapes(); len(got) != 2 || got[1] != "left" {
-			t.Errorf("at the end: %q", got)
-		}
-		s.End()
-		<-time.After(time.Hour)
-		synctest.Wait()
-		if n := len(p.shapes()); n != 2 || len(s.waiting.all) != 0 {
-			t.Errorf("%d entries in the end, %d statements wait", n, len(s.waiting.all))
-		}
-	})
+	}
+	check("one", "two")
+	check("one", "two") // once
+	s.waiting.run(one)  // has entries of its own besides
+	s.waiting.run(two)
+	statement("three")
+	check("one", "two", "three")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	statement("gone")
+	if err := s.Settle(gone); err != nil || !slices.Contains(p.shapes(), "gone") {
+		t.Errorf("for somebody who is gone: %v, %q", err, p.shapes())
+	}
+	p.full = errors.New("full")
+	statement("lost")
+	if err := s.Settle(t.Context()); !errors.Is(err, p.full) {
+		t.Errorf("with a ledger that takes nothing: %v", err)
+	}
 }

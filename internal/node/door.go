@@ -189,6 +189,14 @@ func (v *visitor) Reason() error {
 	return v.reason
 }
 
+// Settle implements pgwire.Settler.
+func (v *visitor) Settle(ctx context.Context) error {
+	if err := v.session.Settle(ctx); err != nil {
+		return stated(err, "XX000")
+	}
+	return nil
+}
+
 // Left implements pgwire.Leaver.
 func (v *visitor) Left(how pgwire.End) {
 	v.endMu.Lock()
@@ -227,7 +235,6 @@ const (
 )
 
 func (v *visitor) Close() {
-	v.session.End()
 	v.recordEnd()
 	if v.expiry != nil {
 		v.expiry.Stop()

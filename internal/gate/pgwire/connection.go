@@ -78,6 +78,9 @@ func (c *connection) live(ctx context.Context) {
 	defer c.cancel(nil)
 	c.free <- nil
 	c.free <- nil
+	if s, ok := c.session.(Settler); ok {
+		c.out.settle = func() error { return s.Settle(c.ctx) }
+	}
 	var wg sync.WaitGroup
 	wg.Go(c.receive)
 	wg.Go(c.watch)

@@ -65,6 +65,13 @@ type Leaver interface {
 	Left(how End)
 }
 
+// Settler is a Session that owes entries in the record for what it has answered.
+type Settler interface {
+	// Settle records what Prepare has answered since it was called last, except for what was run: that has entries of its own. It is called before anything is sent; after an error nothing of it is sent,
+	// and the connection ends with that error.
+	Settle(ctx context.Context) error
+}
+
 // Refuser is a Session that hears of the statements that the protocol refuses by itself, because they never get to Prepare.
 type Refuser interface {
 	// Refused records a refusal and returns it; when it cannot be recorded it returns that instead, and the client is told nothing else.

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,6 +96,9 @@ type door struct {
 	mu       sync.Mutex
 	sessions []*doorSession
 	closeErr error // of the next answers: their end cannot be recorded
+
+	settled   []string // statements that were told of before they ran
+	settleErr error    // they cannot be recorded
 }
 
 func mac(key []byte, text string) []byte {
@@ -146,6 +150,22 @@ type doorSession struct {
 	done   chan struct{}
 	reason error
 	closed atomic.Bool
+	owed   []*statement // prepared and not run since Settle; of the connection's goroutine alone
+}
+
+// Settle implements pgwire.Settler.
+func (s *doorSession) Settle(context.Context) error {
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
+	for _, st := range s.owed {
+		s.door.settled = append(s.door.settled, st.sql)
+	}
+	failed := s.owed != nil && s.door.settleErr != nil
+	s.owed = nil
+	if failed {
+		return s.door.settleErr
+	}
+	return nil
 }
 
 func (s *doorSession) Done() <-chan struct{} { return s.done }
@@ -171,7 +191,7 @@ func (s *doorSession) Prepare(ctx context.Context, sql string, types []uint32) (
 	if at := strings.Index(sql, "nowhere"); at >= 0 {
 		return nil, state(fault.Invalid, "42703", "there is no such column", len([]rune(sql[:at]))+1)
 	}
-	st := &statement{door: s.door, sql: sql, types: append([]uint32{}, types...)}
+	st := &statement{door: s.door, session: s, sql: sql, types: append([]uint32{}, types...)}
 	var arguments []any
 	for _, m := range placeholder.FindAllStringSubmatch(sql, -1) {
 		n, _ := strconv.Atoi(m[1])
@@ -204,6 +224,7 @@ func (s *doorSession) Prepare(ctx context.Context, sql string, types []uint32) (
 	for rows.Next() {
 	}
 	st.schema = s.door.declared(rows.Schema())
+	s.owed = append(s.owed, st)
 	return st, errors.Join(rows.Err(), rows.Close())
 }
 
@@ -232,16 +253,18 @@ func classified(err error) error {
 }
 
 type statement struct {
-	door   *door
-	sql    string
-	types  []uint32
-	schema *arrow.Schema
+	door    *door
+	session *doorSession
+	sql     string
+	types   []uint32
+	schema  *arrow.Schema
 }
 
 func (s *statement) Parameters() []uint32  { return s.types }
 func (s *statement) Schema() *arrow.Schema { return s.schema }
 
 func (s *statement) Run(ctx context.Context, parameters []any) (pgwire.Rows, error) {
+	s.session.owed = slices.DeleteFunc(s.session.owed, func(o *statement) bool { return o == s })
 	r, err := s.door.engine.Reader(ctx)
 	if err != nil {
 		return nil, err

@@ -178,11 +178,12 @@ func (b *body) done() bool { return !b.bad && len(b.rest) == 0 }
 
 // outbox collects messages and writes them. Only the connection's own goroutine uses it.
 type outbox struct {
-	to    net.Conn
-	stall time.Duration // how long one write may take
-	buf   []byte
-	start int // of the open message's length field
-	err   error
+	to     net.Conn
+	stall  time.Duration // how long one write may take
+	settle func() error  // records what is owed for what was collected; nil before there is a session
+	buf    []byte
+	start  int // of the open message's length field
+	err    error
 }
 
 // open begins a message; close ends it.
@@ -216,13 +217,19 @@ func (o *outbox) complete(tag string) {
 	o.close()
 }
 
-// flush writes what was collected. After a write that failed nobody is there any more.
+// flush writes what was collected, and is the only way out of a connection. What cannot be recorded is not sent. After a write that failed nobody is there any more.
 func (o *outbox) flush() error {
 	if o.err != nil {
 		return o.err
 	}
 	if len(o.buf) == 0 {
 		return nil
+	}
+	if o.settle != nil {
+		if err := o.settle(); err != nil {
+			o.buf = o.buf[:0]
+			return &fatalError{err}
+		}
 	}
 	_ = o.to.SetWriteDeadline(time.Now().Add(o.stall))
 	_, err := o.to.Write(o.buf)
