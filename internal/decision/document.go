@@ -84,6 +84,7 @@ A table may be written without its schema when only one table of your role has i
 - ` + "`/`" + ` divides integers into fractions; ` + "`//`" + ` divides them into integers
 - ` + "`~`, `!~`, `~*`, `!~*`" + ` and SIMILAR TO are refused, because they match the whole text here: use regexp_matches or regexp_full_match
 - ` + "`1.23456::numeric`" + ` is a number with three decimals, 1.235: write how many are to stay, ` + "`1.23456::numeric(18, 5)`" + `
+- a column without a name is headed by what it is computed from: ` + "`count_star()`" + ` for count(*), ` + "`(1 + 1)`" + `; AS gives it another
 - ` + "`^`" + ` is a power, and names are compared without the case of their letters, in quotes, too
 
 ## What the record holds

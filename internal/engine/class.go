@@ -91,7 +91,7 @@ func classFault(ctx context.Context, c Class) *fault.Error {
 	case ClassConversion:
 		f = fault.New(fault.Invalid, "a value does not fit its type", "look at the casts and the arithmetic of the statement")
 	case ClassTransaction:
-		f = fault.New(fault.Unavailable, "the transaction was ended by what failed before", "try again")
+		f = fault.New(fault.Unavailable, "a transaction could not be completed, as happens when the disk is full", "look whether there is room where the state is; it is tried again")
 	case ClassPermission:
 		f = fault.New(fault.Refused, "the engine's lock-down refused the statement", "ask for nothing but the tables of the store")
 	default:
