@@ -26,12 +26,24 @@ func (w *waiting) run(s *Statement) {
 	}
 }
 
-// Waits says that somebody will be told what the statement takes and gives: unless it is run before, Settle records that.
-func (s *Statement) Waits() {
+// mostWaiting is how many statements wait at most: somebody can prepare for hours without taking a word of the answers, and each statement is as long as its text.
+const mostWaiting = 16
+
+// Waits says that somebody will be told what the statement takes and gives: unless it is run before, Settle records that. Where many wait already, they are recorded first, whether they will be run or not.
+func (s *Statement) Waits(ctx context.Context) error {
 	w := &s.session.waiting
+	w.mu.Lock()
+	many := len(w.all) >= mostWaiting
+	w.mu.Unlock()
+	if many {
+		if err := s.session.Settle(ctx); err != nil {
+			return err
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.all = append(w.all, s)
+	return nil
 }
 
 // Settle records the statements that wait and were not run, each as a question of the kind prepare. Whoever answers calls it before anything is sent; after an error nothing may be. They are owed even if the

@@ -47,7 +47,9 @@ func TestWhatIsDescribedAndNotRunIsRecordedBeforeItIsTold(t *testing.T) {
 	s := New(Options{Ledger: p}).Session(Principal{Name: "ada", Session: "s1"})
 	statement := func(shape string) *Statement {
 		st := &Statement{session: s, decision: &decision.Decision{Shape: shape, Reads: []decision.Read{{Table: "t", Columns: []string{"c"}}}}}
-		st.Waits()
+		if err := st.Waits(t.Context()); err != nil {
+			t.Error(err)
+		}
 		return st
 	}
 	one, ran, two := statement("one"), statement("ran"), statement("two")
@@ -73,7 +75,19 @@ func TestWhatIsDescribedAndNotRunIsRecordedBeforeItIsTold(t *testing.T) {
 	if err := s.Settle(gone); err != nil || !slices.Contains(p.shapes(), "gone") {
 		t.Errorf("for somebody who is gone: %v, %q", err, p.shapes())
 	}
+	for range 10 * mostWaiting { // told to nobody as yet, and run by nobody
+		statement("many")
+	}
+	if recorded, waiting := len(p.shapes()), len(s.waiting.all); waiting > mostWaiting || recorded < 9*mostWaiting {
+		t.Errorf("%d statements wait, %d are recorded", waiting, recorded)
+	}
 	p.full = errors.New("full")
+	for range mostWaiting - len(s.waiting.all) {
+		statement("lost")
+	}
+	if err := (&Statement{session: s, decision: &decision.Decision{}}).Waits(t.Context()); !errors.Is(err, p.full) {
+		t.Errorf("one more with a ledger that takes nothing: %v", err)
+	}
 	statement("lost")
 	if err := s.Settle(t.Context()); !errors.Is(err, p.full) {
 		t.Errorf("with a ledger that takes nothing: %v", err)

@@ -48,7 +48,9 @@ func (v *visitor) Prepare(ctx context.Context, sql string, types []uint32) (pgwi
 		}
 		out.parameters = append(out.parameters, oid)
 	}
-	st.Waits()
+	if err := st.Waits(ctx); err != nil {
+		return nil, stated(err, "XX000")
+	}
 	return out, nil
 }
 
